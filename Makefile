@@ -1,0 +1,52 @@
+# Everything a fresh clone needs is made here: Python 3.11, pip and make are enough.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.stamp
+export UV_COMPILE_BYTECODE = 1
+
+.PHONY: help demo test check bench lock format clean
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# uv sets up in a sixth of pip's time; where it cannot be had, pip does the same from the same lock.
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv --without-pip --clear $(VENV)
+	@if $(PYTHON) -m pip --python $(BIN)/python install --quiet uv; then \
+	  $(BIN)/python -m uv pip sync --quiet --python $(BIN)/python requirements.lock && \
+	  $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
+	else \
+	  echo "uv could not be had: using pip" && \
+	  $(PYTHON) -m pip --python $(BIN)/python install --quiet --require-hashes -r requirements.lock && \
+	  $(PYTHON) -m pip --python $(BIN)/python install --quiet --no-deps --no-build-isolation --editable .; \
+	fi
+	@touch $@
+
+demo: $(STAMP)   ## watch the real daemon find three problems in a simulated CDN
+	@$(BIN)/watcher demo
+
+test: $(STAMP)   ## every test, on SQLite and on a real Postgres
+	$(BIN)/python -m pytest -n 2
+
+check: $(STAMP)  ## ruff, mypy, import arrows, size budget
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_budget.py
+
+bench: $(STAMP)  ## measure, and print what was measured
+	$(BIN)/python benchmarks/ingest.py
+
+lock:            ## resolve anew: hashes, no addresses
+	$(BIN)/python -m uv pip compile --quiet pyproject.toml --group dev --extra postgres --generate-hashes \
+	  --no-emit-index-url --no-header -o requirements.lock
+
+format: $(STAMP) ## let ruff write
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+clean:           ## remove what was made
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,101 @@
+"""What a vendor is to the rest: settings, streams, and one method that reads a window."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from watcher.collect.http import Handler, Middleware
+from watcher.document.fields import DurationField
+from watcher.model.sample import SampleBatch
+from watcher.model.time import HOUR, MINUTE, SECOND, Duration, Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Half-open `[start, end)` asked of a vendor."""
+
+    start: Instant
+    end: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """One set of calls with one bin width and one cursor.
+
+    At the first poll ever its span begins `backfill` before now, floored to `align`; a stream with `until`
+    ends that long before now (floored to `align` too) and is then complete for good. The span's bounds are
+    stored with the cursor, so that later runs find the same boundary.
+    """
+
+    name: str
+    width: Duration
+    """Of one bin, which is also the window of one read; 0 for states, read at an instant."""
+    every: Duration
+    settle: Duration = 0
+    overlap: Duration = 0
+    backfill: Duration = 0
+    until: Duration = 0
+    align: Duration = 0
+    """0 means the width."""
+    after: str = ""
+    """Another stream of the source that must have caught up before this one starts."""
+
+
+class Collector(Protocol):
+    """A vendor's reader. It never computes "now - 5 min": it is told what to fetch."""
+
+    async def streams(self) -> Sequence[StreamSpec]:
+        """What there is to read; may ask the vendor. Asked at start, and again until it answers.
+
+        Raises:
+            CollectError: it could not be learned.
+        """
+        ...
+
+    async def collect(self, stream: StreamSpec, window: Window) -> SampleBatch:
+        """Read one window of one stream: every call its bin needs, parsed.
+
+        For states the window is empty (`start == end`, the instant of the planned poll).
+
+        Raises:
+            CollectError: some call failed; nothing of the window counts.
+        """
+        ...
+
+
+class SourceSettings(BaseModel):
+    """Keys every source has; a vendor's settings add their own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="unique name of the source")
+    vendor: str
+    every: DurationField = MINUTE
+    settle: DurationField = 3 * MINUTE
+    overlap: DurationField = 2 * MINUTE
+    backfill: DurationField = 6 * HOUR
+    timeout: DurationField = 30 * SECOND
+    limit: float = Field(default=2.0, gt=0, description="requests per second to this account")
+    proxy: str | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the composition root lends a collector."""
+
+    http: Callable[[Sequence[Middleware]], Handler]
+    """The source's transport with the vendor's own middlewares (auth) innermost, run on every attempt."""
+    now: Callable[[], Instant]
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """One vendor: found as `VENDOR` in its module under `watcher.collect.vendors`, or by entry point."""
+
+    name: str
+    settings: type[SourceSettings]
+    build: Callable[[Any, Access], Collector]

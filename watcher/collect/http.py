@@ -1,0 +1,84 @@
+"""One HTTP exchange as the collectors know it: plain values, and the shape that middlewares share.
+
+Everything around an exchange (auth, retry, rate limit, deadline, redaction) is a middleware: it takes a
+request and the next handler, and answers a response. The innermost handler is aiohttp in the daemon and a
+function in tests. A handler raises nothing but `watcher.errors.CollectError`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol, TypeAlias
+
+from watcher.errors import (
+    AuthenticationFailed,
+    CollectError,
+    PermissionMissing,
+    QuotaExceeded,
+    RequestRefused,
+    VendorFailed,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer: any status, header names in lower case, the whole body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def by_status(response: Response) -> CollectError | None:
+    """What an HTTP status means where the vendor's page says nothing else; None is a good answer."""
+    status = response.status
+    if status < 400:
+        return None
+    families: dict[int, type[CollectError]] = {
+        401: AuthenticationFailed,
+        403: PermissionMissing,
+        429: QuotaExceeded,
+    }
+    family = families.get(status, VendorFailed if status >= 500 else RequestRefused)
+    return family(f"HTTP {status}", status=status, retry_after=retry_after(response))
+
+
+def retry_after(response: Response) -> float | None:
+    """Seconds that `Retry-After` asks for; its date form and nonsense read as None."""
+    text = response.headers.get("retry-after", "")
+    return float(text) if text.isascii() and text.isdigit() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask. `query` keeps its order and repeats; `form` becomes a urlencoded body."""
+
+    method: str
+    url: str
+    query: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    form: Sequence[tuple[str, str]] | None = None
+    body: bytes | None = None
+    classify: Callable[[Response], CollectError | None] = by_status
+    """How this vendor's answers read as errors."""
+    retry: bool = True
+    """False where asking again by itself does harm (a login)."""
+
+
+Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+class Middleware(Protocol):
+    """One concern around an exchange."""
+
+    async def __call__(self, request: Request, call_next: Handler) -> Response:
+        """Answer, usually by asking `call_next`."""
+        ...
+
+
+def chain(middlewares: Sequence[Middleware], innermost: Handler) -> Handler:
+    """One handler out of many: the first middleware is the outermost."""
+    handler = innermost
+    for middleware in reversed(middlewares):
+        handler = partial(middleware, call_next=handler)
+    return handler

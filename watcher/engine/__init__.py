@@ -1,0 +1,1 @@
+"""The rule engine: synchronous, pure, columnar. No clock, no asyncio, no logging."""

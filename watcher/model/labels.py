@@ -1,0 +1,73 @@
+"""Label sets, and the selectors that rules, routes and silences choose series with."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
+
+LabelSet: TypeAlias = tuple[tuple[str, str], ...]
+"""Name and value pairs, sorted by name: hashable, and equal when the labels are."""
+
+VIEW_LABELS = ("resource", "provider", "region")
+"""The labels that make views (design, "Each label set of a metric is a view")."""
+
+
+def label_set(labels: Mapping[str, str] | Iterable[tuple[str, str]]) -> LabelSet:
+    """The canonical form of some labels; empty values mean "no label" and are dropped."""
+    pairs = labels.items() if isinstance(labels, Mapping) else labels
+    return tuple(sorted((name, value) for name, value in pairs if value != ""))
+
+
+@lru_cache(maxsize=1024)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """What one label must be: any of some values, or fully matching a regular expression."""
+
+    label: str
+    values: tuple[str, ...] = ()
+    regex: str | None = None
+
+    def matches(self, value: str) -> bool:
+        """Whether a label value (empty for an absent label) satisfies this."""
+        if self.regex is not None:
+            return _pattern(self.regex).fullmatch(value) is not None
+        return value in self.values
+
+    @classmethod
+    def parse(cls, label: str, spec: str | list[str]) -> "Matcher":
+        """From the configuration's form: a string, a list, or ``~regex`` (anchored).
+
+        Raises:
+            ValueError: the regular expression does not compile.
+        """
+        if isinstance(spec, list):
+            return cls(label, tuple(spec))
+        if not spec.startswith("~"):
+            return cls(label, (spec,))
+        try:
+            _pattern(spec[1:])
+        except re.error as error:
+            raise ValueError(f"{spec!r} is not a regular expression: {error}") from error
+        return cls(label, regex=spec[1:])
+
+
+def all_match(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
+    """Whether every matcher is satisfied; an absent label reads as empty."""
+    return all(matcher.matches(labels.get(matcher.label, "")) for matcher in matchers)
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Which series of one metric: its name and what its labels must be."""
+
+    metric: str
+    matchers: tuple[Matcher, ...] = ()
+
+    def selects(self, metric: str, labels: Mapping[str, str]) -> bool:
+        """Whether a series with these labels (source and vendor included) is chosen."""
+        return metric == self.metric and all_match(self.matchers, labels)

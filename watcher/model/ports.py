@@ -1,0 +1,188 @@
+"""Where packages that never import each other meet: protocols, married in `watcher.app`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from watcher.model.incident import Change, Incident, Status, Transition
+from watcher.model.message import Due, Message, Owed, Telling
+from watcher.model.rule import Severity
+from watcher.model.sample import Cursor, Poll, SampleBatch, Sight
+from watcher.model.time import Duration, Instant
+
+
+class Clock(Protocol):
+    """The only way to learn what time it is."""
+
+    def now(self) -> Instant:
+        """Wall-clock time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """All that one tick commits, in one transaction."""
+
+    at: Instant
+    polls: Sequence[Poll] = ()
+    """Their batches go to the journal, their cursors move, their sights are kept."""
+    changes: Sequence[tuple[Transition, Sequence[Owed]]] = ()
+    released: Sequence[str] = ()
+    """Sources that have caught up: what was held for them is due now."""
+    forget_before: Mapping[str, Instant] = field(default_factory=dict)
+    """Per source: journal rows whose bins all end before this may go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What one transition became in the book; `incident` as it stands after the commit."""
+
+    change: Change
+    incident: Incident
+
+
+class Book(Protocol):
+    """The writing side of the store: one owner, one transaction a tick."""
+
+    async def commit(self, tick: Tick) -> Sequence[Committed]:
+        """Write the tick, wholly or not at all. Transitions the book already holds change nothing.
+
+        Raises:
+            StoreUnavailable: nothing was written; the same tick may be committed later.
+            LeaseLost: another daemon owns the database.
+        """
+        ...
+
+
+class Journal(Protocol):
+    """What the engine is rebuilt from at start."""
+
+    async def batches(self) -> Sequence[SampleBatch]:
+        """Every batch in the journal, in commit order."""
+        ...
+
+    async def cursors(self) -> Mapping[tuple[str, str], Cursor]:
+        """By (source, stream)."""
+        ...
+
+    async def standing(self) -> Sequence[Incident]:
+        """Incidents that are not over, and those that ended within what the journal covers."""
+        ...
+
+
+class Outbox(Protocol):
+    """The durable queue of messages owed."""
+
+    async def claim(self, target: str, *, at: Instant, lease: Duration, limit: int) -> Sequence[Due]:
+        """Due rows of one target, leased until `at + lease`: opened before resolved, critical first."""
+        ...
+
+    async def done(self, rows: Sequence[Due], *, at: Instant, detail: str) -> None:
+        """They were told; the next reminder, where one is owed, is scheduled in the same transaction."""
+        ...
+
+    async def skipped(self, rows: Sequence[Due], *, at: Instant, reason: str) -> None:
+        """They need not be told, for a named reason."""
+        ...
+
+    async def failed(self, rows: Sequence[Due], *, at: Instant, error: str, retry_at: Instant | None) -> None:
+        """An attempt failed: due again at `retry_at`, or dead when that is None."""
+        ...
+
+    async def next_due(self, target: str) -> Instant | None:
+        """When the earliest open row of the target is due; None when there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentQuery:
+    """A filter over the book; empty fields do not filter. Newest `opened_at` first."""
+
+    status: frozenset[Status] = frozenset()
+    severity: Severity | None = None
+    rule: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    since: Instant | None = None
+    until: Instant | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One line of an incident's story."""
+
+    at: Instant
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One row of the outbox as history: to whom, why, how it went."""
+
+    target: str
+    telling: Telling
+    state: str
+    """`due`, `done`, `skipped` or `dead`."""
+    attempts: int
+    at: Instant
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The daemon that holds the database's lease."""
+
+    holder: str
+    since: Instant
+    seen: Instant
+    alive: bool
+
+
+class History(Protocol):
+    """The reading side of the store: for the command line, HTTP and the page."""
+
+    async def incidents(self, query: IncidentQuery) -> Sequence[Incident]:
+        """What the filter selects."""
+        ...
+
+    async def incident(self, incident_id: str) -> Incident | None:
+        """By full id, or by a prefix that names exactly one."""
+        ...
+
+    async def timeline(self, incident_id: str) -> Sequence[TimelineEntry]:
+        """Its story, oldest first."""
+        ...
+
+    async def deliveries(self, incident_id: str) -> Sequence[Delivery]:
+        """Who was told, or is yet to be."""
+        ...
+
+    async def sights(self) -> Sequence[Sight]:
+        """The last sight of every stream."""
+        ...
+
+    async def backlog(self) -> Mapping[str, int]:
+        """Messages owed, by target."""
+        ...
+
+    async def owner(self) -> Owner | None:
+        """The daemon on this database, if any."""
+        ...
+
+
+class Sender(Protocol):
+    """One way to deliver to one target. Never loops, never sleeps: the courier owns retries."""
+
+    async def send(self, message: Message) -> str:
+        """Deliver; the answer is a word for the delivery log.
+
+        Raises:
+            DeliveryFailed: it may succeed later.
+            DeliveryRejected: it never will.
+        """
+        ...
+
+
+IdFactory = Callable[[Instant], str]
+"""A new incident id, ordered by time."""

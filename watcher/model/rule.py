@@ -1,0 +1,65 @@
+"""A rule: policy, frozen and validated. Mechanism lives in the detector it names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from pydantic import BaseModel
+
+from watcher.model.labels import Selector
+from watcher.model.time import Duration
+
+
+class Severity(IntEnum):
+    """Impact and urgency; ordered, so that the highest can be taken."""
+
+    INFO = 1
+    WARNING = 2
+    CRITICAL = 3
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+    @classmethod
+    def parse(cls, text: str) -> "Severity":
+        """From its lower-case name.
+
+        Raises:
+            ValueError: not one of the three.
+        """
+        for severity in cls:
+            if str(severity) == text:
+                return severity
+        raise ValueError(f"{text!r} is not a severity; write info, warning or critical")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a rule was written."""
+
+    file: str = ""
+    line: int = 0
+    digest: str = ""
+    """SHA-256 of the rule as it stands after overrides, hex: two rules with one digest judge alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a rule book, in the order of its YAML."""
+
+    id: str
+    detector: str
+    match: Mapping[str, Selector]
+    """Series by the role they play for the detector (`part`, `whole`, `value`, ...)."""
+    by: tuple[str, ...]
+    params: BaseModel
+    """The detector's own parameters, validated."""
+    hold: Duration = 0
+    """`for`: how long a breach must last before it fires."""
+    keep_firing_for: Duration = 0
+    severity: Severity = Severity.WARNING
+    summary: str = "{subject}: {text}"
+    why: str = ""
+    false_alarms: str = ""
+    runbook: str = ""
+    provenance: Provenance = field(default_factory=Provenance)
