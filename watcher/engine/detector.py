@@ -66,9 +66,15 @@ class Levels:
 class Panel(Protocol):
     """What a detector sees of one bin: `[rows]` columns, NaN where unknown."""
 
-    start: Instant
-    end: Instant
-    """The bin; for states both are the reading's instant."""
+    @property
+    def start(self) -> Instant:
+        """Start of the bin."""
+        ...
+
+    @property
+    def end(self) -> Instant:
+        """End of the bin; for states the same as `start`: the reading's instant."""
+        ...
 
     def value(self, role: str) -> Floats:
         """The bin's own value of a role."""

@@ -39,6 +39,19 @@ class Matcher:
         return value in self.values
 
     @classmethod
+    def read(cls, label: str, spec: object) -> "Matcher":
+        """From whatever stood in a file.
+
+        Raises:
+            ValueError: not a string, a list of strings or a regular expression.
+        """
+        if isinstance(spec, str):
+            return cls.parse(label, spec)
+        if isinstance(spec, list) and spec and all(isinstance(one, str) for one in spec):
+            return cls.parse(label, [str(one) for one in spec])
+        raise ValueError(f"`{label}` takes a string, a list of strings, or ~regex; quote a number")
+
+    @classmethod
     def parse(cls, label: str, spec: str | list[str]) -> "Matcher":
         """From the configuration's form: a string, a list, or ``~regex`` (anchored).
 

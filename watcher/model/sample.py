@@ -75,6 +75,8 @@ class Cursor:
     position: Instant
     since: Instant
     """Start of the stream's span. Where a coarser stream ends and this one begins, that is the boundary."""
+    until: Instant | None = None
+    """End of the span of a stream that is complete for good there; None goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The shipped detectors, one a file, each with `DETECTOR` at its end."""

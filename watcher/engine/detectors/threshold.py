@@ -1,0 +1,93 @@
+"""`threshold`: a value above or below a fixed limit. The plainest detector there is."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from watcher.engine.detector import (
+    BREACH,
+    CLEAR,
+    UNKNOWN,
+    Detector,
+    Levels,
+    Panel,
+    Reach,
+    Role,
+    Usual,
+    Verdict,
+)
+from watcher.model.incident import Evidence
+from watcher.model.time import Instant
+from watcher.model.words import number
+
+
+class ThresholdParams(BaseModel):
+    """Exactly one limit, in the metric's own unit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    above: Annotated[float | None, Field(description="breach where the value is greater")] = None
+    below: Annotated[float | None, Field(description="breach where the value is less")] = None
+    says: Annotated[str, Field(description="what a breach means, in words")] = ""
+    says_clear: Annotated[str, Field(description="what the absence of one means, in words")] = ""
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Self:
+        if (self.above is None) == (self.below is None):
+            raise ValueError("write exactly one of above and below")
+        return self
+
+    @property
+    def limit(self) -> float:
+        """The one that was written."""
+        return self.above if self.above is not None else self.below or 0.0
+
+
+class Threshold:
+    """See the module's docstring."""
+
+    Params: ClassVar[type[BaseModel]] = ThresholdParams
+    roles: ClassVar[Mapping[str, Role]] = {"value": Role()}
+
+    def __init__(self, params: ThresholdParams) -> None:
+        """With one limit."""
+        self.params = params
+
+    def reach(self) -> Reach:
+        """The bin alone."""
+        return Reach()
+
+    def usual(self, levels: Levels) -> Usual:
+        """Nothing is usual: the limit is absolute."""
+        del levels
+        return {}
+
+    def judge(self, panel: Panel, usual: Usual) -> Verdict:
+        """Compare; an unknown value has an unknown reading."""
+        del usual
+        seen = panel.value("value")
+        limit = self.params.limit
+        breach = seen > limit if self.params.above is not None else seen < limit
+        reading = np.where(np.isnan(seen), UNKNOWN, np.where(breach, BREACH, CLEAR)).astype(np.int8)
+        return Verdict(reading, seen, np.full(len(seen), limit))
+
+    def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
+        """The value against its limit, or the rule's own words for it."""
+        seen, limit = float(verdict.seen[row]), float(verdict.expected[row])
+        side = "above" if self.params.above is not None else "below"
+        breach = bool(verdict.reading[row] == BREACH)
+        plain = f"{number(seen)}, {side} {number(limit)}" if breach else number(seen)
+        text = (self.params.says if breach else self.params.says_clear) or plain
+        return Evidence(
+            start=since,
+            end=max(panel.end, since),
+            seen=seen,
+            expected=limit,
+            text=text,
+            words={"seen": number(seen), "expected": number(limit)},
+        )
+
+
+DETECTOR: type[Detector] = Threshold

@@ -1,0 +1,96 @@
+"""Episodes of one row, and what changed between what was told of them and what the bins now say."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from watcher.model.incident import Change, Resolution
+from watcher.model.time import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One judged bin: of which stream, and when. For states `start == end`."""
+
+    start: Instant
+    end: Instant
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """From the first breaching bin to the end of the last one."""
+
+    opened_at: Instant
+    resolved_at: Instant | None = None
+    resolution: Resolution | None = None
+    fired_in: Bin | None = None
+    """The bin in which `for` was satisfied; None when it is known from the book only."""
+    ended_in: Bin | None = None
+    noted: bool = False
+    """It has been firing unseen for long."""
+
+    def ended(self, at: Instant, resolution: Resolution, ended_in: Bin | None) -> "Episode":
+        """The same, over."""
+        return replace(self, resolved_at=at, resolution=resolution, ended_in=ended_in)
+
+    def reopened(self) -> "Episode":
+        """The same, not over."""
+        return replace(self, resolved_at=None, resolution=None, ended_in=None)
+
+    def overlaps(self, other: "Episode") -> bool:
+        """Whether the two share event time; touching counts, as one bin's end is the next one's start."""
+        own_end = self.resolved_at if self.resolved_at is not None else max(self.opened_at, other.opened_at)
+        other_end = (
+            other.resolved_at if other.resolved_at is not None else max(self.opened_at, other.opened_at)
+        )
+        return self.opened_at <= other_end and other.opened_at <= own_end
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One change; `was` is the episode as it was told, None where it is new."""
+
+    change: Change
+    now: Episode
+    was: Episode | None
+
+
+def differences(told: Sequence[Episode], now: Sequence[Episode]) -> Iterator[Difference]:
+    """What has to be told so that `told` becomes `now`; both are in order and free of overlap.
+
+    An episode keeps its identity by overlap in event time. Where several told ones became one, the oldest
+    goes on and the others are merged into it; where one was split, its earliest part keeps the identity.
+    """
+    left = list(told)
+    for episode in now:
+        same = [other for other in left if other.overlaps(episode)]
+        if not same:
+            yield from _new(episode)
+            continue
+        for other in same:
+            left.remove(other)
+        kept, *merged = same
+        yield from _changed(kept, episode)
+        for other in merged:
+            yield Difference(Change.MERGED, episode, other)
+    for other in left:
+        yield Difference(Change.WITHDRAWN, other, other)
+
+
+def _new(episode: Episode) -> Iterator[Difference]:
+    yield Difference(Change.OPENED, episode, None)
+    if episode.resolved_at is not None:
+        yield Difference(Change.RESOLVED, episode, episode)
+
+
+def _changed(was: Episode, now: Episode) -> Iterator[Difference]:
+    if was.opened_at != now.opened_at:
+        yield Difference(Change.MOVED, now, was)
+    if now.noted and not was.noted:
+        yield Difference(Change.UNJUDGED, now, was)
+    if was.resolved_at is None and now.resolved_at is not None:
+        yield Difference(Change.RESOLVED, now, was)
+    elif was.resolved_at is not None and now.resolved_at is None:
+        yield Difference(Change.REOPENED, now, was)
+    elif was.resolved_at != now.resolved_at and was.opened_at == now.opened_at:
+        yield Difference(Change.MOVED, now, was)
