@@ -1,0 +1,90 @@
+"""Hops 4 to 6: one task takes polls off the bus, owns the engine, and commits a tick at a time."""
+
+from collections.abc import Callable, Sequence
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from watcher.collect.bus import Bus
+from watcher.engine.engine import Engine
+from watcher.errors import StoreUnavailable
+from watcher.model.incident import Transition
+from watcher.model.message import Owed
+from watcher.model.ports import Book, Clock, Committed, Tick
+from watcher.model.sample import Poll
+from watcher.model.time import Instant
+from watcher.runtime.catching_up import CatchingUp
+
+MOST_POLLS = 64
+"""Polls taken into one tick; more wait on the bus."""
+FIRST_WAIT, LONGEST_WAIT = 0.25, 15.0
+"""Seconds between attempts to commit while the database is unavailable."""
+
+Router = Callable[[Transition, Instant, bool], Sequence[Owed]]
+"""Who is owed a message of a transition decided at a time, while its source is catching up or not."""
+Listener = Callable[[Tick, Sequence[Committed]], None]
+"""Hears what a tick became, after it was committed."""
+
+
+class Pump:
+    """Sole owner of the engine, so nothing here is locked.
+
+    A tick that cannot be committed is tried again for as long as it takes: meanwhile the bus fills and
+    pollers wait. Nothing is judged twice and nothing is lost.
+    """
+
+    def __init__(
+        self, bus: Bus, engine: Engine, book: Book, *, clock: Clock, router: Router, told: Listener
+    ) -> None:
+        self._bus = bus
+        self._engine = engine
+        self._book = book
+        self._clock = clock
+        self._router = router
+        self._told = told
+        self._catching_up = CatchingUp()
+        self._log = structlog.get_logger()
+
+    async def run(self, untold: Sequence[Transition] = ()) -> None:
+        """Commit what a rebuild found untold, then pump until the bus ends.
+
+        Raises:
+            LeaseLost: another daemon owns the database.
+        """
+        if untold:
+            await self._commit(self._tick(self._clock.now(), (), untold))
+        while polls := await self._bus.take(MOST_POLLS):
+            at = self._clock.now()
+            transitions = await anyio.to_thread.run_sync(self._judge, polls, at)
+            await self._commit(self._tick(at, polls, transitions))
+
+    def _judge(self, polls: Sequence[Poll], at: Instant) -> list[Transition]:
+        for poll in polls:
+            for batch in poll.batches:
+                self._engine.ingest(batch)
+        return self._engine.evaluate(at)
+
+    def _tick(self, at: Instant, polls: Sequence[Poll], transitions: Sequence[Transition]) -> Tick:
+        released = self._catching_up.see(poll.sight for poll in polls)
+        changes = [(change, self._router(change, at, self._is_behind(change))) for change in transitions]
+        return Tick(at, polls, changes, released, self._engine.needed_from())
+
+    def _is_behind(self, transition: Transition) -> bool:
+        return dict(transition.key.labels)["source"] in self._catching_up
+
+    async def _commit(self, tick: Tick) -> None:
+        wait = FIRST_WAIT
+        while True:
+            try:
+                committed = await self._book.commit(tick)
+            except StoreUnavailable as error:
+                if wait == FIRST_WAIT:
+                    self._log.error("database unavailable", error=str(error), polls_waiting=self._bus.depth)
+                await anyio.sleep(wait)
+                wait = min(wait * 2, LONGEST_WAIT)
+            else:
+                if wait > FIRST_WAIT:
+                    self._log.info("database available again")
+                self._told(tick, committed)
+                return
