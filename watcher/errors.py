@@ -5,6 +5,7 @@
     WatcherError
     ├── UserError                  a person can mend it: exit code 2, never a traceback
     │   ├── ConfigurationError     problems in files they wrote, each with file:line:column
+    │   ├── SecretUnavailable      the variable or file a secret refers to is not there
     │   └── DatabaseUnusable       the database cannot be opened, migrated or written at start
     ├── CollectError               how a call to a vendor ended; one class a family
     │   ├── AuthenticationFailed   "auth"        credentials rejected: never retried in a loop
@@ -57,6 +58,15 @@ class ConfigurationError(UserError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: Sequence[Problem] = sorted(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class SecretUnavailable(UserError):
+    """What a secret refers to is absent, empty or readable by everyone."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        """``hint`` says what would mend it."""
+        super().__init__(message)
+        self.hint = hint
 
 
 class DatabaseUnusable(UserError):

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from watcher.collect.http import Handler, Middleware
-from watcher.document.fields import DurationField
+from watcher.document.fields import DurationField, PathField
+from watcher.document.secrets import SecretUrl
 from watcher.model.sample import SampleBatch
 from watcher.model.time import HOUR, MINUTE, SECOND, Duration, Instant
 
@@ -79,8 +79,8 @@ class SourceSettings(BaseModel):
     backfill: DurationField = 6 * HOUR
     timeout: DurationField = 30 * SECOND
     limit: float = Field(default=2.0, gt=0, description="requests per second to this account")
-    proxy: str | None = None
-    ca_file: Path | None = None
+    proxy: SecretUrl | None = None
+    ca_file: PathField | None = None
 
 
 @dataclass(frozen=True, slots=True)

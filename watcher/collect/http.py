@@ -7,6 +7,7 @@ function in tests. A handler raises nothing but `watcher.errors.CollectError`.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Protocol, TypeAlias
 
@@ -44,9 +45,18 @@ def by_status(response: Response) -> CollectError | None:
 
 
 def retry_after(response: Response) -> float | None:
-    """Seconds that `Retry-After` asks for; its date form and nonsense read as None."""
-    text = response.headers.get("retry-after", "")
-    return float(text) if text.isascii() and text.isdigit() else None
+    """Seconds that `Retry-After` asks for; a date in it is read against the answer's own `Date`.
+
+    None where it is not there, makes no sense, or is a date in an answer without one.
+    """
+    text = response.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        until, sent = (parsedate_to_datetime(date) for date in (text, response.headers.get("date", "")))
+        return max(0.0, until.timestamp() - sent.timestamp())
+    except (ValueError, OverflowError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,20 @@
-"""Field types that configuration, rules and scenarios share: durations, secrets, URLs that hold secrets."""
+"""Field types that configuration, rules and scenarios share: durations, and paths beside the file."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, ValidationInfo
 
-from watcher.model.time import Duration, format_duration, parse_duration
+from watcher.document.context import context_of
+from watcher.model.fields import DurationField
 
-
-def _duration(value: Any) -> Any:  # noqa: ANN401 - whatever YAML held
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError("write a duration as 30s, 5m, 6h or 14d")  # noqa: TRY004 - pydantic wants ValueError
-    if isinstance(value, int):
-        raise ValueError(f"{value} has no unit; write {value}s, {value}m or {value}h")  # noqa: TRY004
-    return parse_duration(value)
+__all__ = ["DurationField", "PathField"]
 
 
-DurationField = Annotated[
-    Duration,
-    BeforeValidator(_duration),
-    PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^(\d+(ms|s|m|h|d))+$", "examples": ["30s", "5m", "6h", "14d"]}
-    ),
-]
-"""A duration in milliseconds, written `30s`, `5m`, `6h`, `14d`."""
+def _path(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever YAML held
+    context = context_of(info)
+    return context.folder / value if context is not None and isinstance(value, str) else value
+
+
+PathField = Annotated[Path, BeforeValidator(_path)]
+"""A path; a relative one starts at the folder of the file that names it."""

@@ -48,6 +48,8 @@ class Due:
     attempts: int
     held: bool
     """It waited for its source to catch up, so it may be told in a digest."""
+    heard: bool = True
+    """The target has been told of this incident before; an end that it has not may be too old to tell."""
 
     @property
     def key(self) -> str:

@@ -1,0 +1,1 @@
+"""The hand: who is told, what is said, and that it arrives."""

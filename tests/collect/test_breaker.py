@@ -1,0 +1,156 @@
+"""When a failing stream is asked again, and how rarely rejected credentials are."""
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+import pytest
+
+from watcher.collect.breaker import LONGEST, Breaker, Credentials
+from watcher.errors import AuthenticationFailed, CollectError, NetworkFailed, QuotaExceeded, VendorFailed
+from watcher.model.ports import Clock
+from watcher.model.time import DAY, HOUR, MINUTE, SECOND
+
+
+def waits(error: CollectError, times: int, *, every: int = MINUTE) -> list[int]:
+    """How long after each of so many failures the next poll is let through, from time zero."""
+    breaker, found = Breaker(), list[int]()
+    for _ in range(times):
+        breaker = breaker.failed(error, now=0, every=every)
+        found.append(breaker.probe_at)
+    return found
+
+
+def test_the_first_failures_change_nothing_and_later_ones_back_off_to_ten_minutes() -> None:
+    assert waits(VendorFailed("HTTP 500"), 9) == [
+        *(0, 0, 0),
+        *(2 * MINUTE, 4 * MINUTE, 8 * MINUTE, LONGEST, LONGEST, LONGEST),
+    ]
+
+
+def test_a_stream_that_is_asked_rarely_anyway_is_never_asked_more_often() -> None:
+    assert max(waits(VendorFailed("HTTP 500"), 50, every=HOUR)) == LONGEST
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(90, 90 * SECOND), (1e300, DAY)])
+def test_what_the_vendor_asks_for_is_waited_within_reason(asked: float, waited: int) -> None:
+    assert waits(QuotaExceeded("HTTP 429", retry_after=asked), 1) == [waited]
+
+
+def test_rejected_credentials_are_not_the_breakers_business() -> None:
+    assert Breaker().failed(AuthenticationFailed("HTTP 401"), now=0, every=MINUTE) == Breaker()
+
+
+class Login:
+    """Counts how often credentials were tried, and accepts them or not."""
+
+    def __init__(self, *, right: bool = False) -> None:
+        self.right = right
+        self.tried = 0
+
+    async def __call__(self) -> str:
+        self.tried += 1
+        await anyio.sleep(0.1)
+        if not self.right:
+            raise AuthenticationFailed("HTTP 401", status=401)
+        return "answer"
+
+
+async def attempt(credentials: Credentials, call: Callable[[], Awaitable[str]], clock: Clock) -> str:
+    try:
+        return await credentials.use(call, clock)
+    except AuthenticationFailed as error:
+        return str(error)
+
+
+@pytest.mark.looptime
+async def test_wrong_credentials_are_tried_once_by_all_streams_together(clock: Clock) -> None:
+    credentials, login = Credentials(), Login()
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(attempt, credentials, login, clock)
+
+    assert login.tried == 1
+
+
+@pytest.mark.looptime
+async def test_rejected_credentials_are_probed_once_an_hour_three_times_then_never(clock: Clock) -> None:
+    credentials, login = Credentials(), Login()
+    tried = []
+    for _ in range(20):
+        await attempt(credentials, login, clock)
+        tried.append(login.tried)
+        await anyio.sleep(31 * MINUTE / SECOND)
+
+    assert tried == [1, 1, 2, 2, 3, 3, *[4] * 14]
+    assert await attempt(credentials, login, clock) == "HTTP 401; not tried again until told"
+
+
+@pytest.mark.looptime
+async def test_between_probes_the_message_says_when_the_next_one_is(clock: Clock) -> None:
+    credentials, login = Credentials(), Login()
+    await attempt(credentials, login, clock)
+
+    assert await attempt(credentials, login, clock) == "HTTP 401; tried again at 2026-11-22T04:00:00Z"
+
+
+@pytest.mark.looptime
+async def test_renewed_credentials_are_tried_at_once(clock: Clock) -> None:
+    credentials, login = Credentials(), Login()
+    await attempt(credentials, login, clock)
+    login.right = True
+    credentials.renew()
+
+    assert await attempt(credentials, login, clock) == "answer"
+    assert login.tried == 2
+
+
+@pytest.mark.looptime
+async def test_a_probe_that_is_answered_opens_the_way_for_all(clock: Clock) -> None:
+    credentials, login = Credentials(), Login()
+    await attempt(credentials, login, clock)
+    login.right = True
+    await anyio.sleep(HOUR / SECOND)
+
+    assert [await attempt(credentials, login, clock) for _ in range(3)] == ["answer"] * 3
+
+
+@pytest.mark.looptime
+async def test_proven_credentials_are_used_by_all_streams_at_once(clock: Clock) -> None:
+    credentials, login = Credentials(), Login(right=True)
+    await credentials.use(login, clock)
+    began = anyio.current_time()
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(attempt, credentials, login, clock)
+
+    assert anyio.current_time() - began == pytest.approx(0.1)
+
+
+@pytest.mark.looptime
+async def test_an_answer_that_was_under_way_does_not_undo_a_rejection(clock: Clock) -> None:
+    credentials, right, wrong = Credentials(), Login(right=True), Login()
+    await credentials.use(right, clock)
+
+    async def slow() -> str:
+        await anyio.sleep(1)
+        return await right()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(attempt, credentials, slow, clock)
+        group.start_soon(attempt, credentials, wrong, clock)
+    await attempt(credentials, wrong, clock)
+
+    assert wrong.tried == 1
+
+
+@pytest.mark.looptime
+async def test_another_failure_says_nothing_about_the_credentials(clock: Clock) -> None:
+    credentials, login = Credentials(), Login(right=True)
+
+    async def down() -> str:
+        raise NetworkFailed("no connection")
+
+    with pytest.raises(NetworkFailed):
+        await credentials.use(down, clock)
+
+    assert await credentials.use(login, clock) == "answer"

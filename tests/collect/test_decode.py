@@ -1,0 +1,57 @@
+"""What is not the documented JSON becomes one error that shows enough and no secret."""
+
+import msgspec
+import pytest
+
+from watcher.collect.decode import decode_json
+from watcher.collect.http import Response
+from watcher.errors import ContractBroken
+
+
+class Answer(msgspec.Struct):
+    value: float
+
+
+def answer(body: bytes, content_type: str = "application/json") -> Response:
+    return Response(200, {"content-type": content_type, "set-cookie": "session=hidden"}, body)
+
+
+def broken(response: Response, *, secret: bool = False) -> str:
+    with pytest.raises(ContractBroken) as caught:
+        decode_json(response, Answer, secret=secret)
+    return str(caught.value)
+
+
+def test_the_documented_answer_is_typed() -> None:
+    assert decode_json(answer(b'{"value": 1.5, "extra": null}'), Answer) == Answer(1.5)
+
+
+def test_numbers_in_strings_are_read_where_the_vendor_writes_them() -> None:
+    assert decode_json(answer(b'{"value": "1.5"}'), Answer, strict=False) == Answer(1.5)
+    assert "value" in broken(answer(b'{"value": "1.5"}'))
+
+
+def test_html_in_place_of_json_says_its_type_size_and_beginning() -> None:
+    page = b"<html>\r\n\t<head>\x1b[31m<title>502 Bad Gateway</title>" + b" " * 1_000
+    message = broken(answer(page, "text/html"))
+
+    assert f"text/html, {len(page)} bytes, begins '<html> <head> [31m<title>502 Bad Gateway" in message
+    assert len(message) < 250
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\xff\xfe\x00", b'{"value": 1', b"[" * 100_000, b"null", b'{"value": {}}', b'{"value": NaN}'],
+)
+def test_anything_else_is_a_broken_contract(body: bytes) -> None:
+    message = broken(answer(body))
+
+    assert f"{len(body)} bytes" in message
+    assert "hidden" not in message
+
+
+def test_an_answer_that_may_hold_a_token_is_not_quoted() -> None:
+    message = broken(answer(b'{"token": "cdn1_hidden"}'), secret=True)
+
+    assert "application/json, 24 bytes" in message
+    assert "hidden" not in message

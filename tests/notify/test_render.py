@@ -1,0 +1,328 @@
+"""What messages say: golden texts, one a kind."""
+
+from dataclasses import replace
+from typing import Final
+
+import pytest
+from jinja2 import DictLoader
+from structlog.testing import capture_logs
+
+from tests.notify.doubles import OPEN, T, due, incident, resolved, withdrawn
+from watcher.model.incident import Incident, Resolution, Status
+from watcher.model.message import Message, Telling
+from watcher.model.rule import Severity
+from watcher.model.time import DAY, HOUR, MINUTE, SECOND, Instant
+from watcher.notify.render import Renderer
+from watcher.notify.stages import DIGEST, Plan, Reason
+from watcher.notify.story import TITLE_LENGTH, Guidance
+
+GUIDANCE: Final = {
+    "http_5xx_spike": Guidance(why="Visitors see errors.", runbook="Compare with the origin.\nThen call it.")
+}
+
+
+def plan(*subjects: Incident, kind: str = "opened") -> Plan:
+    telling = Telling.OPENED if kind == DIGEST else Telling(kind)
+    rows = tuple(due(one, telling, row=number) for number, one in enumerate(subjects, 1))
+    return Plan(kind, subjects, rows, Reason.TOLD)
+
+
+def message(*subjects: Incident, kind: str = "opened", now: Instant = T + 12 * MINUTE) -> Message:
+    return Renderer(GUIDANCE).message(plan(*subjects, kind=kind), now=now)
+
+
+def test_an_opening_says_what_since_when_against_what_where_and_what_to_do() -> None:
+    told = message(OPEN)
+
+    assert told.title == (
+        "[critical] http_5xx_spike: resource shop: 5xx 12.4 % of 48 210 requests, usually 0.2 %"
+    )
+    assert (
+        told.text
+        == """\
+resource shop: 5xx 12.4 % of 48 210 requests, usually 0.2 %
+
+Open for 12 min.
+
+Since:     2026-11-22 03:00 UTC (12 min ago)
+Seen:      12.4 %
+Expected:  0.2 % (0.1 % to 0.4 %)
+Requests:  48 210
+Where:     source cdnv (cdnvideo), resource shop
+Severity:  critical
+Rule:      http_5xx_spike
+Part:      status 502, share 11.9 %
+
+Why it matters: Visitors see errors.
+
+What to do: Compare with the origin.
+Then call it.
+
+Incident:  0192f0c1-0000-7000-8000-00000000000a
+Next:      watcher incidents show 0192f0c1-0000-7000-8000-00000000000a"""
+    )
+
+
+def test_a_recovery_says_how_long_it_lasted_and_shows_the_healthy_value() -> None:
+    told = message(resolved(), kind="resolved", now=T + HOUR)
+
+    assert told.recovery
+    assert told.title == (
+        "Resolved after 25 min: http_5xx_spike: resource shop: 5xx 12.4 % of 48 210 requests, usually 0.2 %"
+    )
+    assert (
+        told.text
+        == """\
+resource shop: 5xx 12.4 % of 48 210 requests, usually 0.2 %
+
+Over. It lasted 25 min.
+
+When:      2026-11-22 03:00 UTC to 2026-11-22 03:25 UTC
+Now:       5xx 0.2 % of 47 001 requests
+Was:       12.4 %
+Expected:  0.2 % (0.1 % to 0.4 %)
+Requests:  48 210
+Where:     source cdnv (cdnvideo), resource shop
+Severity:  critical
+Rule:      http_5xx_spike
+Part:      status 502, share 11.9 %
+
+Incident:  0192f0c1-0000-7000-8000-00000000000a
+Next:      watcher incidents show 0192f0c1-0000-7000-8000-00000000000a"""
+    )
+
+
+SUMMARY: Final = "resource shop: 5xx 12.4 % of 48 210 requests, usually 0.2 %"
+
+
+@pytest.mark.parametrize(
+    ("subject", "kind", "title", "lead"),
+    [
+        (
+            OPEN,
+            "reminder",
+            "Still open: [critical] http_5xx_spike: ",
+            "Open for 2 h, and still going on.",
+        ),
+        (
+            OPEN,
+            "reopened",
+            "Reopened: [critical] http_5xx_spike: ",
+            "Later data show that it had not ended: it goes on.",
+        ),
+        (
+            OPEN,
+            "unjudged",
+            "Not judged: [critical] http_5xx_spike: ",
+            "No data come in to judge it by, so it stays open: it may be better or worse by now.",
+        ),
+        (
+            withdrawn(),
+            "withdrawn",
+            "Withdrawn: http_5xx_spike: ",
+            "The vendor corrected its data, and by the corrected figures this never was a problem.",
+        ),
+        (
+            withdrawn(resolution=Resolution.MERGED, merged_into="0192-older"),
+            "withdrawn",
+            "Merged: http_5xx_spike: ",
+            "Corrected vendor data show that it is part of an earlier incident, 0192-older.",
+        ),
+        (
+            resolved(resolution=Resolution.GONE),
+            "resolved",
+            "Resolved (gone): http_5xx_spike: ",
+            "What it was about is no longer there. It lasted 25 min.",
+        ),
+        (
+            resolved(resolution=Resolution.MANUAL, recovery=None),
+            "resolved",
+            "Resolved by hand: http_5xx_spike: ",
+            "Resolved by a person. It lasted 25 min.",
+        ),
+        (
+            resolved(resolution=Resolution.UNJUDGED, recovery=None),
+            "resolved",
+            "Closed unjudged: http_5xx_spike: ",
+            "Without data for so long that it is closed unjudged: it is not known to be well.",
+        ),
+        (
+            resolved(),
+            "opened",
+            "[critical] http_5xx_spike: ",
+            "Over by now. It lasted 25 min.",
+        ),
+        (
+            incident(drill=True),
+            "opened",
+            "[critical] http_5xx_spike (drill): ",
+            "Open for 2 h.",
+        ),
+    ],
+)
+def test_each_kind_says_what_it_is(subject: Incident, kind: str, title: str, lead: str) -> None:
+    told = message(subject, kind=kind, now=T + 2 * HOUR)
+
+    assert told.title == title + SUMMARY
+    assert told.text.splitlines()[:3] == [SUMMARY, "", lead]
+    assert lead in told.html
+
+
+@pytest.mark.parametrize(
+    ("subject", "recovery"),
+    [
+        (resolved(), True),
+        (resolved(resolution=Resolution.GONE), True),
+        (resolved(resolution=Resolution.UNJUDGED), False),
+        (withdrawn(), False),
+        (OPEN, False),
+    ],
+)
+def test_only_a_recovery_is_one_and_its_title_begins_with_resolved(
+    subject: Incident, *, recovery: bool
+) -> None:
+    told = message(subject, kind="resolved" if subject.over else "opened")
+
+    assert told.recovery is recovery
+    assert told.title.startswith("Resolved") is recovery
+
+
+def test_an_opening_told_late_is_no_recovery() -> None:
+    assert not message(resolved(), kind="opened").recovery
+
+
+def test_a_withdrawal_alarms_nobody() -> None:
+    assert message(withdrawn(), kind="withdrawn").severity is Severity.INFO
+
+
+def test_a_digest_tells_of_each_incident_as_it_stands() -> None:
+    told = message(
+        incident(id="id-a", severity=Severity.WARNING),
+        resolved(id="id-b", severity=Severity.INFO),
+        kind=DIGEST,
+    )
+
+    assert told.title == "[warning] 2 incidents found while catching up, 1 open"
+    assert not told.recovery
+    assert (
+        told.text
+        == f"""\
+Found while catching up with what happened before: 2 incidents, 1 of them open.
+
+[warning] {SUMMARY}
+  Since:     2026-11-22 03:00 UTC (12 min ago)
+  Where:     source cdnv (cdnvideo), resource shop
+  Incident:  id-a
+
+[resolved] {SUMMARY}
+  When:      2026-11-22 03:00 UTC to 2026-11-22 03:25 UTC
+  Now:       5xx 0.2 % of 47 001 requests
+  Where:     source cdnv (cdnvideo), resource shop
+  Incident:  id-b
+
+Next: watcher incidents list"""
+    )
+
+
+def test_a_digest_of_recoveries_is_a_recovery() -> None:
+    told = message(resolved(id="id-a"), resolved(id="id-b"), kind=DIGEST)
+
+    assert told.recovery
+    assert told.title == "Resolved while catching up: 2 incidents"
+
+
+@pytest.mark.parametrize("kind", [*Telling, DIGEST])
+def test_every_message_holds_full_ids_and_summaries_in_text_and_html(kind: str) -> None:
+    over = kind in {"resolved", "withdrawn"}
+    subjects = [resolved(id="id-a") if over else incident(id="id-a")]
+    if kind == DIGEST:
+        subjects.append(incident(id="id-b", summary="another one"))
+
+    told = message(*subjects, kind=kind)
+
+    for subject in subjects:
+        assert subject.id in told.text
+        assert subject.id in told.html
+        assert subject.summary in told.text
+        assert subject.summary in told.html
+
+
+def test_colour_follows_the_state() -> None:
+    assert "#b42318" in message(OPEN).html
+    assert "#b54708" in message(incident(severity=Severity.WARNING)).html
+    assert "#067647" in message(resolved(), kind="resolved").html
+    assert "#067647" not in message(withdrawn(), kind="withdrawn").html
+
+
+def test_vendor_text_can_break_neither_page_nor_line() -> None:
+    told = message(incident(summary="resource <script>\r\nBcc: x@example.com & co"))
+
+    assert "<script>" not in told.html
+    assert "&lt;script&gt; Bcc: x@example.com &amp; co" in told.html
+    assert "\n" not in told.title
+    assert "\r" not in told.title
+
+
+def test_a_long_summary_is_cut_in_the_title_and_whole_in_the_text() -> None:
+    told = message(incident(summary="word " * 100))
+
+    assert len(told.title) == TITLE_LENGTH
+    assert told.title.endswith("…")
+    assert ("word " * 100).strip() in told.text
+
+
+def test_figures_without_words_are_shown_as_numbers_and_missing_ones_not_at_all() -> None:
+    bare = replace(OPEN.evidence, words={}, expected=None, range=None, parts=(), text="seen by a probe")
+
+    told = message(incident(evidence=bare, acknowledged_at=T + 90 * SECOND))
+
+    assert (
+        told.text.split("\n\n")[2]
+        == """\
+Since:     2026-11-22 03:00 UTC (12 min ago)
+Seen:      0.124
+Requests:  48 210
+Where:     source cdnv (cdnvideo), resource shop
+Severity:  critical
+Rule:      http_5xx_spike
+Evidence:  seen by a probe
+Acked:     2026-11-22 03:01:30 UTC"""
+    )
+
+
+def test_facts_are_the_incident_json_and_a_digest_lists_them() -> None:
+    alone = message(OPEN)
+    several = message(OPEN, resolved(id="id-b"), kind=DIGEST)
+
+    assert alone.facts["id"] == OPEN.id
+    listed = several.facts["incidents"]
+    assert isinstance(listed, list)
+    assert [one["id"] for one in listed] == [OPEN.id, "id-b"]
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{ story.nothing }}", "{% for %}", "{{ 1 / 0 }}", "{{ story.facts + 1 }}", "{{ ''.__class__ }}"],
+)
+def test_a_template_that_fails_never_stops_a_message(template: str) -> None:
+    broken = DictLoader({"incident.txt.j2": template, "incident.html.j2": template})
+
+    with capture_logs() as logs:
+        told = Renderer(GUIDANCE, broken).message(plan(OPEN), now=T + DAY)
+
+    assert OPEN.summary in told.text
+    assert OPEN.id in told.text
+    assert told.html.startswith("<pre>")
+    assert [line["event"] for line in logs] == ["template failed"] * 2
+
+
+def test_a_message_for_a_trial_names_its_target() -> None:
+    told = Renderer({}).trial("mail/0", now=T)
+
+    assert (told.kind, told.title) == ("test", "Test: watcher reaches mail/0")
+    assert "mail/0" in told.text
+    assert "mail/0" in told.html
+
+
+def test_an_incident_of_the_future_is_not_some_time_ago() -> None:
+    assert "ago" not in message(incident(status=Status.OPEN), now=T - MINUTE).text

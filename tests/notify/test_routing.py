@@ -1,0 +1,128 @@
+"""Who is owed a message."""
+
+import pytest
+from pydantic import ValidationError
+
+from tests.notify.doubles import SPIKE, T
+from watcher.document.secrets import SecretUrl
+from watcher.model.incident import Change, IncidentKey, Transition
+from watcher.model.labels import label_set
+from watcher.model.message import Owed
+from watcher.model.rule import Severity
+from watcher.model.time import HOUR, MINUTE
+from watcher.notify.routing import ReceiverSettings, Router, RouteSettings
+
+ONCALL = ReceiverSettings.model_validate({"name": "oncall", "urls": ["json://127.0.0.1/a"]})
+MAIL = ReceiverSettings.model_validate(
+    {"name": "mail", "urls": ["mailto://a.example.com", "mailto://b.example.com"]}
+)
+
+
+def transition(change: Change = Change.OPENED, severity: Severity = Severity.CRITICAL) -> Transition:
+    labels = label_set({"source": "cdnv", "vendor": "cdnvideo", "resource": "shop"})
+    key = IncidentKey("http_5xx_spike", labels)
+    return Transition(change, key, severity, T, T, None, T, "summary", SPIKE)
+
+
+def router(*routes: dict[str, object]) -> Router:
+    return Router([RouteSettings.model_validate(route) for route in routes], [ONCALL, MAIL])
+
+
+def targets(router: Router, moved: Transition) -> list[str]:
+    return [owed.target for owed in router.owed(moved, at=T, catching_up=False)]
+
+
+def test_the_first_route_that_matches_wins() -> None:
+    routes = router({"match": {"severity": "critical"}, "to": ["oncall"]}, {"to": ["mail"]})
+
+    assert targets(routes, transition()) == ["oncall/0"]
+    assert targets(routes, transition(severity=Severity.INFO)) == ["mail/0", "mail/1"]
+
+
+def test_continue_goes_on_and_a_target_is_told_once_by_the_first_route_that_names_it() -> None:
+    routes = router(
+        {"match": {"source": ["cdnv", "lsw"]}, "to": ["oncall"], "continue": True, "repeat": "1h"},
+        {"match": {}, "to": ["mail", "oncall"], "repeat": "24h"},
+    )
+
+    owed = {row.target: row.repeat for row in routes.owed(transition(), at=T, catching_up=False)}
+
+    assert owed == {"oncall/0": HOUR, "mail/0": 24 * HOUR, "mail/1": 24 * HOUR}
+
+
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        ({"rule": "~http_.*"}, True),
+        ({"rule": "~5xx"}, False),
+        ({"resource": ["shop", "blog"]}, True),
+        ({"resource": "shop", "region": ""}, True),
+        ({"resource": "shop", "severity": "warning"}, False),
+    ],
+)
+def test_matchers_see_labels_rule_and_severity(match: dict[str, object], *, expected: bool) -> None:
+    routes = router({"match": match, "to": ["oncall"]})
+
+    assert bool(targets(routes, transition())) is expected
+
+
+def test_what_no_route_matches_is_owed_to_nobody() -> None:
+    assert targets(router({"match": {"rule": "other"}, "to": ["mail"]}), transition()) == []
+
+
+def test_without_routes_every_receiver_is_told_and_without_receivers_nobody() -> None:
+    assert targets(router(), transition()) == ["oncall/0", "mail/0", "mail/1"]
+    assert Router([], []).owed(transition(), at=T, catching_up=False) == ()
+
+
+def test_a_moved_start_is_not_told() -> None:
+    assert targets(router(), transition(Change.MOVED)) == []
+
+
+@pytest.mark.parametrize("change", [Change.WITHDRAWN, Change.MERGED])
+def test_a_withdrawal_answers_every_target_for_the_book_knows_where_the_opening_went(change: Change) -> None:
+    routes = router(
+        {"match": {"severity": "critical"}, "to": ["oncall"]}, {"match": {"rule": "other"}, "to": ["mail"]}
+    )
+
+    assert targets(routes, transition(change, Severity.INFO)) == ["oncall/0", "mail/0", "mail/1"]
+
+
+def test_only_an_opening_waits_for_its_group_and_is_repeated() -> None:
+    routes = router({"to": ["oncall"], "group_wait": "30s", "repeat": "1h"})
+
+    opened = routes.owed(transition(), at=T, catching_up=False)
+    over = routes.owed(transition(Change.RESOLVED), at=T, catching_up=False)
+
+    assert opened == (Owed("oncall/0", T + MINUTE // 2, held=False, repeat=HOUR),)
+    assert over == (Owed("oncall/0", T, held=False, repeat=0),)
+
+
+def test_while_catching_up_a_row_is_held_for_a_minute_at_most() -> None:
+    owed = router({"to": ["oncall"]}).owed(transition(Change.RESOLVED), at=T, catching_up=True)
+
+    assert owed == (Owed("oncall/0", T + MINUTE, held=True, repeat=0),)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"to": ["mail"], "matches": {}}, "Extra inputs"),
+        ({"to": []}, "at least 1 item"),
+        ({"to": ["mail"], "match": {"rule": "~("}}, "not a regular expression"),
+        ({"to": ["mail"], "repeat": 60}, "60 has no unit"),
+    ],
+)
+def test_a_route_that_cannot_be_is_refused(settings: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        RouteSettings.model_validate(settings)
+
+
+def test_each_url_of_a_receiver_is_a_target_whose_secret_is_never_printed() -> None:
+    receiver = ReceiverSettings.model_validate(
+        {"name": "mail", "urls": [{"env": "SLACK_URL"}, "mailto://user:{env:PW}@example.com"]}
+    )
+
+    assert list(receiver.targets()) == ["mail/0", "mail/1"]
+    assert all(isinstance(url, SecretUrl) for url in receiver.targets().values())
+    assert "{env: SLACK_URL}" in repr(receiver)

@@ -1,0 +1,124 @@
+"""Lint: each check finds its own mistake, in its place, and nothing in the shipped rules."""
+
+from pathlib import Path
+
+import pytest
+
+from watcher.rulebook.lint import CHECKS, Level, lint, lint_file
+from watcher.rulebook.packs import builtin_folder
+
+RULE = """\
+rule: late
+detector: threshold
+match: {metric: watcher_data_delay_seconds}
+by: [stream]
+with: {above: 60}
+for: 5m
+keep_firing_for: 0s
+severity: info
+summary: "{subject}: {text}"
+why: w
+false_alarms: f
+runbook: r
+"""
+PROOF = """\
+rule: late
+cases:
+  - case: a
+    given: {"watcher_data_delay_seconds{stream=a}": "5x9 90x9 5x9"}
+    expect: [{incidents: [{opened_at: 10m, resolved_at: 20m}]}]
+  - case: b
+    given: {"watcher_data_delay_seconds{stream=a}": "5x9"}
+    expect: [{incidents: []}]
+"""
+
+
+def findings(folder: Path, rule: str = RULE, proof: str | None = PROOF, name: str = "late") -> list[str]:
+    path = folder / f"{name}.yaml"
+    path.write_text(rule)
+    if proof is not None:
+        (folder / f"{name}.test.yaml").write_text(proof)
+    return [str(finding).removeprefix(f"{folder}/{name}") for finding in lint_file(path)]
+
+
+def test_the_shipped_rules_are_without_a_finding() -> None:
+    assert lint([builtin_folder()]) == []
+
+
+def test_a_good_rule_is_without_a_finding(tmp_path: Path) -> None:
+    assert findings(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "finding"),
+    [
+        (
+            "rule: late",
+            "rule: later",
+            ".yaml:1:7: rule `later` stands in late.yaml; name the file later.yaml",
+        ),
+        ("runbook: r\n", "", ".yaml:1:1: `runbook` is missing; a rule has every field [field_order]"),
+        ("delay_seconds", "delay", ".yaml:3:17: unknown metric `watcher_data_delay`; did you mean"),
+        ("_seconds}", "_seconds, steam: a}", ".yaml:3:45: `watcher_data_delay_seconds` has no label `steam`"),
+        ("[stream]", "[stream, tier]", ".yaml:4:14: `watcher_data_delay_seconds` has no label `tier`"),
+        ("by: [stream]", "by: [stream, resource, account]", ".yaml:4:24: `account` beside `resource`"),
+        ("for: 5m", "for: 1m", ".yaml:6:6: `for` is 1m: one bad bin fires; two bins"),
+        ("{subject}", "{subjekt}", ".yaml:9:10: nothing fills {subjekt}; did you"),
+    ],
+)
+def test_each_mistake_is_found_in_its_place(tmp_path: Path, written: str, instead: str, finding: str) -> None:
+    found = findings(tmp_path, RULE.replace(written, instead))
+
+    assert any(one.startswith(finding) for one in found)
+
+
+def test_fields_out_of_order_are_told_once(tmp_path: Path) -> None:
+    lines = RULE.splitlines()
+    lines[0], lines[1] = lines[1], lines[0]
+
+    (finding,) = findings(tmp_path, "\n".join(lines))
+
+    assert finding.startswith(".yaml:1:1: `rule` comes before `detector`")
+
+
+def test_edge_and_origin_are_never_judged_together(tmp_path: Path) -> None:
+    rule = RULE.replace("watcher_data_delay_seconds", "cdn_requests").replace("[stream]", "[resource]")
+
+    assert any("[tier_fixed]" in finding for finding in findings(tmp_path, rule))
+    assert findings(tmp_path, rule.replace("cdn_requests}", "cdn_requests, tier: edge}")) == []
+
+
+def test_a_limit_on_a_share_lies_within_zero_and_one(tmp_path: Path) -> None:
+    rule = RULE.replace("watcher_data_delay_seconds", "cdn_hit_ratio").replace("[stream]", "[resource]")
+
+    (finding,) = findings(tmp_path, rule)
+
+    assert finding.startswith(".yaml:5:15: above: 60 is outside 0 to 1")
+
+
+def test_a_rule_stands_with_its_proof(tmp_path: Path) -> None:
+    (missing,) = findings(tmp_path, proof=None)
+    weak = findings(tmp_path, proof=PROOF.partition("  - case: b")[0].replace(", resolved_at: 20m", ""))
+    (broken,) = findings(tmp_path, proof="rule: late\n")
+
+    assert missing.startswith(".yaml:1:1: late.test.yaml is missing")
+    assert [finding.partition("; ")[0] for finding in weak] == [
+        ".test.yaml:3:3: no case shows it recovering (resolved_at)",
+        ".test.yaml:3:3: no case shows it staying quiet (incidents: [])",
+    ]
+    assert "`cases` is missing" in broken
+
+
+def test_what_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
+    assert findings(tmp_path, "rule: [", name="x")[0].startswith(".yaml:1:8: broken YAML")
+
+
+def test_a_short_hold_is_information_only(tmp_path: Path) -> None:
+    path = tmp_path / "late.yaml"
+    findings(tmp_path, RULE.replace("for: 5m", "for: 1m"))
+
+    assert [finding.level for finding in lint_file(path)] == [Level.INFO]
+
+
+def test_every_check_says_why_it_is_made() -> None:
+    assert all(check.__doc__ for check in CHECKS)

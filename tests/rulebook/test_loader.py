@@ -1,0 +1,110 @@
+"""From YAML to a rule the engine takes."""
+
+import pytest
+
+from watcher.document.load import load_yaml
+from watcher.engine.detectors.ratio_spike import RatioSpike, RatioSpikeParams
+from watcher.errors import ConfigurationError
+from watcher.model.labels import Matcher, Selector
+from watcher.model.rule import Severity
+from watcher.model.time import MINUTE
+from watcher.rulebook.detectors import detector, known
+from watcher.rulebook.loader import bind, load_rule
+
+RULE = """\
+rule: many_errors
+detector: ratio_spike
+match:
+  part: {metric: cdn_responses, tier: edge, status_class: [4xx, 5xx]}
+  whole: {metric: cdn_requests, tier: edge, source: ~cdn.*}
+by: [resource]
+with: {floor: 0.1, windows: [1m, 10m]}
+for: 2m
+severity: warning
+"""
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load_rule(load_yaml(text, "r.yaml"))
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_rule_is_read_whole() -> None:
+    rule = load_rule(load_yaml(RULE, "r.yaml"))
+
+    assert (rule.id, rule.by, rule.hold, rule.severity) == (
+        "many_errors",
+        ("resource",),
+        2 * MINUTE,
+        Severity.WARNING,
+    )
+    assert rule.match["part"] == Selector(
+        "cdn_responses", (Matcher("tier", ("edge",)), Matcher("status_class", ("4xx", "5xx")))
+    )
+    assert rule.match["whole"].matchers[1] == Matcher("source", regex="cdn.*")
+    assert rule.params == RatioSpikeParams(floor=0.1, windows=("1m", "10m"))
+    assert (rule.provenance.file, len(rule.provenance.digest)) == ("r.yaml", 64)
+
+
+def test_a_bound_rule_has_its_detector_with_the_rule_s_parameters() -> None:
+    bound = bind(load_rule(load_yaml(RULE)))
+
+    assert isinstance(bound.detector, RatioSpike)
+    assert bound.detector.params.floor == 0.1
+
+
+def test_the_digest_follows_the_text_that_counts() -> None:
+    digests = {
+        load_rule(load_yaml(text)).provenance.digest
+        for text in (RULE, "# a remark\n" + RULE, RULE.replace("0.1", "0.2"))
+    }
+
+    assert len(digests) == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "found"),
+    [
+        ("floor", "flor", "r.yaml:7:8: unknown key `flor`; did you mean `floor`?"),
+        ("floor: 0.1", "floor: 5", "r.yaml:7:15: floor: expected a number less than 1, got 5"),
+        ("whole:", "hole:", "r.yaml:5:3: unknown role `hole`; did you mean `whole`?"),
+        ("metric: cdn_requests, ", "", "r.yaml:5:10: whole: expected a selector"),
+        ("source: ~cdn.*", "source: 5", "r.yaml:5:53: `source` takes a string, a list of strings, or ~regex"),
+        ("ratio_spike", "ratio_spik", "r.yaml:2:11: unknown detector `ratio_spik`; did you"),
+        ("severity: warning", "severity: high", "r.yaml:9:11: severity: expected 'info', "),
+        ("rule: many_errors\n", "", "r.yaml:1:1: `rule` is missing"),
+        ("for: 2m", "fro: 2m", "r.yaml:8:1: unknown key `fro`; did you mean `for`?"),
+        ("severity: warning", 'severity: warning\nsummary: "{seen:.2f}"', "r.yaml:10:10: summary: {seen} is"),
+    ],
+)
+def test_each_mistake_is_told_in_its_place(written: str, instead: str, found: str) -> None:
+    assert any(problem.startswith(found) for problem in problems(RULE.replace(written, instead, 1)))
+
+
+def test_all_mistakes_of_a_rule_come_at_once() -> None:
+    found = problems(
+        "rule: A\ndetector: ratio_spike\nmatch: {part: {metric: a}}\nwith: {flor: 1}\nseverity: x\n"
+    )
+
+    assert [problem.partition(": ")[0] for problem in found] == [
+        "r.yaml:1:7",
+        "r.yaml:3:8",
+        "r.yaml:4:8",
+        "r.yaml:5:11",
+    ]
+
+
+def test_a_detector_with_one_role_takes_a_selector_alone_or_by_role() -> None:
+    alone, by_role = (
+        f"{{rule: a, detector: threshold, match: {match}, with: {{below: 1}}, severity: info}}"
+        for match in ("{metric: watcher_up, stream: s}", "{value: {metric: watcher_up, stream: s}}")
+    )
+
+    assert load_rule(load_yaml(alone)).match == load_rule(load_yaml(by_role)).match
+
+
+def test_the_shipped_detectors_are_found_by_name() -> None:
+    assert {"ratio_spike", "level_drop", "expiry", "threshold"} <= set(known())
+    assert detector("ratio_spike") is RatioSpike
+    assert detector("nothing") is None

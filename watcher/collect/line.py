@@ -1,0 +1,89 @@
+"""What the streams of one source share: the collector, its credentials, the clock and the way to the bus."""
+
+import random
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import anyio
+
+from watcher.collect.breaker import Credentials
+from watcher.collect.collector import Collector
+from watcher.collect.windows import woken
+from watcher.errors import CollectError, ContractBroken, NetworkFailed
+from watcher.model.ports import Clock
+from watcher.model.sample import Poll
+from watcher.model.time import MINUTE, SECOND, Duration, Instant
+from watcher.model.words import span
+
+T = TypeVar("T")
+
+DEADLINE: Final[Duration] = 2 * MINUTE
+
+
+class CollectorBug(ContractBroken):
+    """An exception that a collector should have known: ours to mend, and its stream goes on meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One source as its pollers see it."""
+
+    source: str
+    vendor: str
+    collector: Collector
+    clock: Clock
+    rng: random.Random
+    send: Callable[[Poll], Awaitable[None]]
+    """Puts a poll on the bus; waits while that is full."""
+    credentials: Credentials = field(default_factory=Credentials)
+    every: Duration = MINUTE
+    """Cadence of asking what streams there are, until that is answered."""
+    deadline: Duration = DEADLINE
+    """Of one question: all the calls that one window needs, their retries and waits included."""
+    secrets: Collection[str] = ()
+    """What must not appear in a sight or a log line, whatever a vendor echoes."""
+
+    async def ask(self, call: Callable[[], Awaitable[T]]) -> T:
+        """One question to the vendor; an answer that is not as documented is asked for once more.
+
+        Raises:
+            CollectError: and nothing else but cancellation.
+        """
+        try:
+            return await self.credentials.use(lambda: self._once(call), self.clock)
+        except ContractBroken:
+            return await self.credentials.use(lambda: self._once(call), self.clock)
+
+    async def wake(self, tick: Instant, every: Duration) -> Instant:
+        """Sleep until a planned tick, but never longer than a cadence; the tick to act for then."""
+        await anyio.sleep(min(max(0, tick - self.clock.now()), every) / SECOND)
+        return woken(tick, every, self.clock.now())
+
+    async def _once(self, call: Callable[[], Awaitable[T]]) -> T:
+        try:
+            with anyio.fail_after(self.deadline / SECOND):
+                return await call()
+        except CollectError:
+            raise
+        except TimeoutError as error:
+            raise NetworkFailed(f"not answered within {span(self.deadline)}") from error
+        except Exception as error:
+            raise _known(error) from error
+
+
+def _known(error: Exception) -> CollectError:
+    """As an error of our tree: what a collector's task group gathered, or a bug."""
+    if isinstance(error, ExceptionGroup):
+        known, others = error.split(CollectError)
+        if known is not None and others is None:
+            return next(_leaves(known))
+    return CollectorBug(f"unexpected {type(error).__name__}: {error}")
+
+
+def _leaves(group: ExceptionGroup[CollectError]) -> Iterator[CollectError]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

@@ -1,0 +1,148 @@
+"""The concerns around every exchange, one middleware each, and the order they stand in.
+
+Outermost first::
+
+    retry      the whole attempt again, when another may succeed
+    limit      the account's requests a second, no burst
+    (own)      what the vendor adds: auth
+    judge      a status that means an error becomes one; a skewed clock is named
+    deadline   one attempt's time
+"""
+
+from collections.abc import Callable, Sequence
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import anyio
+import stamina
+import stamina.instrumentation
+import structlog
+from aiolimiter import AsyncLimiter
+
+from watcher.collect.http import Handler, Middleware, Request, Response, chain
+from watcher.errors import ClockSkewed, NetworkFailed, QuotaExceeded, VendorFailed
+from watcher.model.ports import Clock
+from watcher.model.time import MINUTE, SECOND, Duration, Instant
+from watcher.model.words import span
+
+ATTEMPTS: Final = 3
+WAIT_FIRST: Final = 0.5
+WAIT_MOST: Final = 5.0
+"""Seconds before another attempt, where the vendor does not say how long."""
+SKEW: Final[Duration] = 5 * MINUTE
+"""A difference of clocks worth naming."""
+
+_PASSING: Final = (VendorFailed, NetworkFailed, QuotaExceeded)
+_PERHAPS_CLOCK: Final = {"auth", "permission", "request"}
+"""Families a vendor answers with when it does not say that it dislikes our time."""
+
+
+def source_http(
+    exchange: Handler, *, source: str, limit: float, timeout: Duration, clock: Clock
+) -> Callable[[Sequence[Middleware]], Handler]:
+    """What `Access.http` is: the transport of one source, all its handlers under one limit (a second)."""
+    # stamina's own hook would log every retry with the error's repr; pollers log failures, on change.
+    stamina.instrumentation.set_on_retry_hooks(())
+    limited, judged = limiter(limit), judge(source, clock)
+
+    def build(own: Sequence[Middleware]) -> Handler:
+        return chain([retry, limited, *own, judged, deadline(timeout)], exchange)
+
+    return build
+
+
+async def retry(request: Request, call_next: Handler) -> Response:
+    """Ask up to three times when the failure may pass, with jitter, or exactly as late as `Retry-After` says.
+
+    A wait that would outlast the deadline around it is not begun: its error is better than a timeout's.
+    """
+    if not request.retry:
+        return await call_next(request)
+    attempts = stamina.retry_context(
+        on=_another,
+        attempts=ATTEMPTS,
+        timeout=None,
+        wait_initial=WAIT_FIRST,
+        wait_max=WAIT_MOST,
+        wait_jitter=WAIT_FIRST,
+    )
+    async for attempt in attempts:
+        with attempt:
+            return await call_next(request)
+    raise AssertionError("stamina either answers or raises")
+
+
+def _another(error: Exception) -> bool | float:
+    """Whether to try again: no, yes, or after so many seconds."""
+    if not isinstance(error, _PASSING):
+        return False
+    left = anyio.current_effective_deadline() - anyio.current_time()
+    wait = error.retry_after
+    if (WAIT_MOST if wait is None else wait) >= left:
+        return False
+    return True if wait is None else float(wait)
+
+
+def limiter(per_second: float) -> Middleware:
+    """At most so many requests a second, evenly: a vendor that counts in short windows sees no burst."""
+    bucket = AsyncLimiter(1, 1 / per_second)
+
+    async def limit(request: Request, call_next: Handler) -> Response:
+        async with bucket:
+            return await call_next(request)
+
+    return limit
+
+
+def judge(source: str, clock: Clock) -> Middleware:
+    """Answers that are errors by the request's `classify` are raised, as `ClockSkewed` where that may be why.
+
+    A login (a request that must not be retried) stays what it is: it is not signed with the time, and only
+    a rejection that is known as one keeps the credentials from being tried again. A clock that differs is
+    logged once when it begins to and once when it no longer does.
+    """
+    log = structlog.get_logger().bind(source=source)
+    skewed = False
+
+    async def judge_answer(request: Request, call_next: Handler) -> Response:
+        nonlocal skewed
+        response = await call_next(request)
+        skew = clock_skew(response, clock.now())
+        if (skew is not None) != skewed:
+            skewed = skew is not None
+            log.warning("clock_skew", state=_difference(skew) if skew is not None else "agrees again")
+        error = request.classify(response)
+        if error is None:
+            return response
+        if skew is not None and error.family in _PERHAPS_CLOCK and request.retry:
+            raise ClockSkewed(f"{error}; {_difference(skew)}", status=error.status) from error
+        raise error
+
+    return judge_answer
+
+
+def clock_skew(response: Response, now: Instant) -> Duration | None:
+    """How far the vendor's clock is ahead of ours, by its `Date`; None within five minutes or unsaid."""
+    try:
+        theirs = parsedate_to_datetime(response.headers.get("date", ""))
+        skew = round(theirs.timestamp() * SECOND) - now
+    except (ValueError, OverflowError):
+        return None
+    return skew if abs(skew) > SKEW else None
+
+
+def _difference(skew: Duration) -> str:
+    return f"our clock is {span(abs(skew))} {'behind' if skew > 0 else 'ahead of'} the vendor's"
+
+
+def deadline(timeout: Duration) -> Middleware:
+    """One attempt's time, whatever the handler inside does."""
+
+    async def limit_time(request: Request, call_next: Handler) -> Response:
+        try:
+            with anyio.fail_after(timeout / SECOND):
+                return await call_next(request)
+        except TimeoutError as error:
+            raise NetworkFailed(f"no answer within {span(timeout)}") from error
+
+    return limit_time

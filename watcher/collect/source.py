@@ -1,0 +1,99 @@
+"""One source: asks what streams there are, and runs a poller for each."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from watcher.collect.collector import StreamSpec
+from watcher.collect.line import Line
+from watcher.collect.poller import Poller
+from watcher.collect.sight import OwnSight
+from watcher.collect.windows import spans
+from watcher.errors import CollectError
+from watcher.model.sample import Cursor, Poll
+from watcher.model.time import HOUR, MINUTE, SECOND, Duration, Instant
+
+STREAMS: Final = "streams"
+"""The stream whose sight says whether the source could tell what there is to read."""
+ASK_AGAIN: Final[Duration] = HOUR
+GO_ON: Final[Duration] = 10 * MINUTE
+"""How long a stream waits for an earlier one that is not answered."""
+
+
+class SourceReader:
+    """Everything that is read of one source. `cursors` are those stored of it, by stream."""
+
+    def __init__(self, line: Line, cursors: Mapping[str, Cursor]) -> None:
+        self._line = line
+        self._cursors = cursors
+        self._pollers: dict[str, Poller] = {}
+        self._after: dict[str, str] = {}
+        self._sight = OwnSight(line, STREAMS, line.every)
+        self._asked_at: Instant | None = None
+
+    def renew_credentials(self) -> None:
+        """The secrets may have changed: rejected ones are tried again at the next tick."""
+        self._line.credentials.renew()
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        async with anyio.create_task_group() as group:
+            tick = self._line.clock.now()
+            while True:
+                tick = await self._line.wake(tick, self._line.every)
+                if self._sight.begin(tick) and self._is_time_to_ask(tick):
+                    await self._look(group)
+                bins = self._sight.bins(delay=0)
+                await self._line.send(Poll(self._sight.now(caught_up=self._asked_at is not None), bins))
+                tick = self._sight.next_tick
+
+    def _is_time_to_ask(self, now: Instant) -> bool:
+        return self._asked_at is None or now - self._asked_at >= ASK_AGAIN
+
+    async def _look(self, group: TaskGroup) -> None:
+        try:
+            specs = await self._line.ask(self._line.collector.streams)
+        except CollectError as error:
+            self._sight.failed(error)
+            return
+        self._asked_at = self._line.clock.now()
+        self._sight.answered()
+        await self._launch(specs, group)
+
+    async def _launch(self, specs: Sequence[StreamSpec], group: TaskGroup) -> None:
+        """Start what is new. All are made known before any runs: no stream is overlooked as caught up."""
+        found = spans(specs, self._cursors, self._line.clock.now())
+        new = [spec for spec in specs if spec.name not in self._pollers]
+        for spec in new:
+            poller = Poller(self._line, spec, found[spec.name], self._cursors.get(spec.name))
+            self._pollers[spec.name] = poller
+            self._after[spec.name] = spec.after
+            await self._line.send(poller.opening())
+        for spec in new:
+            group.start_soon(self._run, spec, name=f"{self._line.source}/{spec.name}")
+
+    async def _run(self, spec: StreamSpec) -> None:
+        if spec.after in self._pollers:
+            await self._wait_for(self._pollers[spec.after], spec)
+        await self._pollers[spec.name].run()
+
+    async def _wait_for(self, earlier: Poller, spec: StreamSpec) -> None:
+        while not earlier.caught_up.is_set():
+            with anyio.move_on_after(spec.every / SECOND):
+                await earlier.caught_up.wait()
+            silent = self._line.clock.now() - self._last_answer(spec.after)
+            if silent > GO_ON and not earlier.caught_up.is_set():
+                log = structlog.get_logger().bind(source=self._line.source, stream=spec.name)
+                log.warning("not_waiting_longer", earlier=spec.after)
+                return
+
+    def _last_answer(self, stream: str) -> Instant:
+        """When a stream was last answered, or the one that it waits for itself, and so on."""
+        seen: dict[str, Instant] = {}
+        while stream in self._pollers and stream not in seen:
+            seen[stream] = self._pollers[stream].answered_at
+            stream = self._after[stream]
+        return max(seen.values())

@@ -1,0 +1,203 @@
+"""Reads the configuration: every check runs, and every problem is told at once."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from pydantic import BaseModel
+
+from watcher.collect.collector import SourceSettings
+from watcher.config.database import checked_database
+from watcher.config.settings import DEFAULT_DATABASE, Config, ConfigFile, RulesSettings
+from watcher.config.sources import load_sources
+from watcher.document.complaints import nearest
+from watcher.document.context import ValidationContext
+from watcher.document.load import load_yaml, validate
+from watcher.document.node import Document, Loc
+from watcher.document.secrets import SecretUrl
+from watcher.errors import ConfigurationError, Problem, SecretUnavailable
+from watcher.model.rule import Rule
+from watcher.notify.routing import ReceiverSettings
+from watcher.rulebook.packs import Overrides, load_rules, pack_files
+
+UrlCheck: TypeAlias = Callable[[str], str | None]
+"""What is wrong with a receiver's URL, in words without the URL; None when nothing is."""
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _DatabaseOnly(BaseModel):
+    """Whatever else stands in the file."""
+
+    database: SecretUrl = SecretUrl(DEFAULT_DATABASE)
+
+
+class _ReceiversOnly(BaseModel):
+    """The same."""
+
+    receivers: tuple[ReceiverSettings, ...] = ()
+
+
+def load_config(path: Path, *, secrets: bool = True, url_check: UrlCheck | None = None) -> Config:
+    """The configuration in a file.
+
+    `secrets` says whether every secret must be there now. `url_check` knows what a receiver's URL may be:
+    the packages that send are no business of this one.
+
+    Raises:
+        ConfigurationError: all that is wrong in the file and in the rules it names.
+    """
+    document = load_yaml(path)
+    context = ValidationContext(path.parent, secrets=secrets)
+    problems: list[Problem] = []
+    file = _section(document, context, problems)
+    sources = load_sources(document, context, problems)
+    problems += _name_problems(document)
+    database = _database(document, context, problems)
+    rules = _rules(document, context, problems)
+    if url_check is not None:
+        problems += _url_problems(document, context, url_check)
+    if problems or file is None or database is None:
+        raise ConfigurationError(dict.fromkeys(problems))
+    return _config(path, document, file, sources=sources, database=database, rules=rules)
+
+
+def load_database(path: Path) -> SecretUrl:
+    """Only the `database` of a configuration: what verbs that read the book need, whatever else is wrong.
+
+    Raises:
+        ConfigurationError: the file is not YAML, or its database is none.
+    """
+    document = load_yaml(path)
+    return checked_database(document, validate(document, _DatabaseOnly).database)
+
+
+def _section(document: Document, context: ValidationContext, problems: list[Problem]) -> ConfigFile | None:
+    try:
+        return validate(document, ConfigFile, context=context)
+    except ConfigurationError as error:
+        problems += error.problems
+        return None
+
+
+def _told_already(
+    document: Document, model: type[Model], context: ValidationContext, *, at: Loc = ()
+) -> Model | None:
+    """A part of the file, if it is right: of what is wrong in it the validation of the whole has told."""
+    try:
+        return validate(document, model, at=at, context=context)
+    except ConfigurationError:
+        return None
+
+
+def _database(document: Document, context: ValidationContext, problems: list[Problem]) -> SecretUrl | None:
+    part = _told_already(document, _DatabaseOnly, context)
+    try:
+        return None if part is None else checked_database(document, part.database)
+    except ConfigurationError as error:
+        problems += error.problems
+        return None
+
+
+def _rules(document: Document, context: ValidationContext, problems: list[Problem]) -> tuple[Rule, ...]:
+    settings = _told_already(document, RulesSettings, context, at=("rules",))
+    if settings is None:
+        return ()
+    for at, folder in enumerate(settings.paths):
+        if not folder.exists():
+            what = f"{folder} is not there"
+            problems.append(document.problem(("rules", "paths", at), what, "check the path"))
+    files = pack_files(settings.packs, [folder for folder in settings.paths if folder.exists()])
+    try:
+        return tuple(load_rules(files, Overrides(document, ("rules", "override"))))
+    except ConfigurationError as error:
+        problems += error.problems
+        return ()
+
+
+def _name_problems(document: Document) -> Iterator[Problem]:
+    """Names that stand twice, and routes to receivers that are none."""
+    receivers = _named(document, "receivers")
+    yield from _twice(document, "source", _named(document, "sources"))
+    yield from _twice(document, "receiver", receivers)
+    names = {name for _, name in receivers}
+    routes = document.get(("routes",))
+    for at, route in enumerate(routes if isinstance(routes, list) else []):
+        to = route.get("to") if isinstance(route, dict) else None
+        for index, name in enumerate(to if isinstance(to, list) else []):
+            if isinstance(name, str) and name not in names:
+                place = ("routes", at, "to", index)
+                yield document.problem(place, f"unknown receiver `{name}`", nearest(name, names))
+
+
+def _named(document: Document, section: str) -> list[tuple[Loc, str]]:
+    """Places and values of the names in a section, as far as they are names."""
+    items = document.get((section,))
+    return [
+        ((section, at, "name"), name)
+        for at, item in enumerate(items if isinstance(items, list) else [])
+        if isinstance(item, dict) and isinstance(name := item.get("name"), str)
+    ]
+
+
+def _twice(document: Document, what: str, names: Iterable[tuple[Loc, str]]) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for place, name in names:
+        line = document.mark(place).line
+        if name in first:
+            hint = f"the first is in line {first[name]}"
+            yield document.problem(place, f"{what} `{name}` stands twice", hint)
+        first.setdefault(name, line)
+
+
+def _url_problems(document: Document, context: ValidationContext, check: UrlCheck) -> Iterator[Problem]:
+    part = _told_already(document, _ReceiversOnly, context)
+    for at, receiver in enumerate(part.receivers if part else ()):
+        for index, url in enumerate(receiver.urls):
+            try:
+                wrong = check(url.reveal())
+            except SecretUnavailable:
+                continue  # told by validation, where secrets must be there
+            if wrong is not None:
+                yield document.problem(("receivers", at, "urls", index), f"urls[{index}]: {wrong}")
+
+
+def _config(
+    path: Path,
+    document: Document,
+    file: ConfigFile,
+    *,
+    sources: tuple[SourceSettings, ...],
+    database: SecretUrl,
+    rules: tuple[Rule, ...],
+) -> Config:
+    config = Config(
+        path=path,
+        database=database,
+        samples=file.samples,
+        sources=sources,
+        rules=rules,
+        receivers=file.receivers,
+        routes=file.routes,
+        http=file.http,
+        document=document,
+    )
+    return replace(config, warnings=tuple(sorted(_warnings(config))))
+
+
+def _warnings(config: Config) -> Iterator[Problem]:
+    for place, secret in config.secrets():
+        if secret.literal:
+            what = f"{place[-1] if isinstance(place[-1], str) else place[-2]}: a secret stands in the file"
+            yield config.problem(place, what, "write {env: NAME} or {file: path}")
+    if not config.sources:
+        yield config.problem(("sources",), "no sources: nothing is watched", "add one")
+    if not config.receivers:
+        yield config.problem(("receivers",), "no receivers: nobody is told", "add one")
+    told = {name for route in config.routes for name in route.to}
+    for at, receiver in enumerate(config.receivers):
+        if config.routes and receiver.name not in told:
+            what = f"no route leads to receiver `{receiver.name}`"
+            yield config.problem(("receivers", at, "name"), what, "name it in a route's `to`")

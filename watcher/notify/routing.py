@@ -1,0 +1,123 @@
+"""Routing: who is owed a message of a transition, decided by labels alone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from watcher.document.fields import DurationField
+from watcher.document.secrets import SecretUrl
+from watcher.model.incident import Change, Transition
+from watcher.model.labels import Matcher, all_match
+from watcher.model.message import Owed
+from watcher.model.time import MINUTE, Duration, Instant
+
+CATCH_UP: Final[Duration] = MINUTE
+"""How long a row may wait for its source to catch up (design, "First looks and long absences")."""
+
+OPENINGS: Final = frozenset({Change.OPENED, Change.REOPENED})
+_WITHDRAWALS: Final = frozenset({Change.WITHDRAWN, Change.MERGED})
+_SILENT: Final = frozenset({Change.MOVED})
+"""A moved start is recorded and not told."""
+
+
+class ReceiverSettings(BaseModel):
+    """Somebody to tell: each URL is a target of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="unique name of the receiver")
+    urls: tuple[SecretUrl, ...] = Field(min_length=1, description="apprise URLs, one target each")
+
+    def targets(self) -> dict[str, SecretUrl]:
+        """URLs by target, `mail/0`."""
+        return {f"{self.name}/{ordinal}": url for ordinal, url in enumerate(self.urls)}
+
+
+def _compiles(match: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
+    for label, spec in match.items():
+        Matcher.parse(label, spec)
+    return match
+
+
+class RouteSettings(BaseModel):
+    """One route: the first that matches wins, unless it says `continue`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    match: Annotated[dict[str, str | list[str]], AfterValidator(_compiles)] = Field(
+        default_factory=dict,
+        description="incident labels, `severity` and `rule`: a string, a list, or ~regex; empty matches all",
+    )
+    to: tuple[str, ...] = Field(min_length=1, description="names of receivers")
+    continues: bool = Field(default=False, alias="continue", description="go on to the next routes too")
+    repeat: DurationField = Field(default=0, description="remind this long after telling, while open")
+    group_wait: DurationField = Field(default=0, description="wait this long before an opening is told")
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    matchers: tuple[Matcher, ...]
+    targets: tuple[str, ...]
+    settings: RouteSettings
+
+
+class Router:
+    """The routes of one configuration. Pure: the same transition is always owed to the same targets."""
+
+    def __init__(self, routes: Sequence[RouteSettings], receivers: Sequence[ReceiverSettings]) -> None:
+        """Without routes every receiver is told of everything, once.
+
+        Raises:
+            KeyError: a route names a receiver that there is not; the configuration has checked that.
+        """
+        names = {receiver.name: tuple(receiver.targets()) for receiver in receivers}
+        if names and not routes:
+            routes = [RouteSettings(to=tuple(names))]
+        self._routes = [
+            _Route(
+                tuple(Matcher.parse(label, spec) for label, spec in route.match.items()),
+                tuple(target for name in route.to for target in names[name]),
+                route,
+            )
+            for route in routes
+        ]
+
+    def owed(self, transition: Transition, *, at: Instant, catching_up: bool) -> tuple[Owed, ...]:
+        """The rows a transition owes, one a target, in the order of the routes.
+
+        A withdrawal answers every target of every route: it is told where the opening was told, which the
+        book knows and the routes of today do not.
+        """
+        if transition.change in _SILENT:
+            return ()
+        owed: dict[str, Owed] = {}
+        for route in self._chosen(transition):
+            for target in route.targets:
+                row = _row(target, route.settings, transition.change, at=at, held=catching_up)
+                owed.setdefault(target, row)
+        return tuple(owed.values())
+
+    def _chosen(self, transition: Transition) -> Iterator[_Route]:
+        if transition.change in _WITHDRAWALS:
+            yield from self._routes
+            return
+        labels = route_labels(transition)
+        for route in self._routes:
+            if all_match(route.matchers, labels):
+                yield route
+                if not route.settings.continues:
+                    return
+
+
+def route_labels(transition: Transition) -> Mapping[str, str]:
+    """What routes match on: the incident's labels, its severity and its rule."""
+    own = {"severity": str(transition.severity), "rule": transition.key.rule}
+    return dict(transition.key.labels) | own
+
+
+def _row(target: str, route: RouteSettings, change: Change, *, at: Instant, held: bool) -> Owed:
+    opening = change in OPENINGS
+    wait = max(route.group_wait if opening else 0, CATCH_UP if held else 0)
+    return Owed(target, at + wait, held=held, repeat=route.repeat if opening else 0)

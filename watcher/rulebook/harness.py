@@ -1,0 +1,184 @@
+"""Runs the cases of a `*.test.yaml` on a real engine: the one that runs live and in a backtest.
+
+A case starts at the Unix epoch, so a time is the same number as the duration since the case's start.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from watcher.document.load import load_yaml
+from watcher.engine.engine import Engine
+from watcher.errors import ConfigurationError, Problem
+from watcher.model.incident import Change, IncidentKey, Transition
+from watcher.model.labels import LabelSet, label_set
+from watcher.model.rule import Rule
+from watcher.model.time import Instant, format_duration
+from watcher.rulebook.cases import Case, Expectation, ExpectedIncident, RuleTests, load_tests, rule_file
+from watcher.rulebook.loader import bind, load_rule
+from watcher.rulebook.series import Series
+from watcher.rulebook.timeline import SOURCE, timeline
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """How one case went; without problems it passed."""
+
+    file: Path
+    case: str
+    line: int
+    problems: Sequence[Problem]
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything came as expected."""
+        return not self.problems
+
+
+@dataclass(slots=True)
+class Story:
+    """What a rule made of a case: the transitions, folded into incidents."""
+
+    incidents: dict[tuple[IncidentKey, Instant], Transition] = field(default_factory=dict)
+    """By key and present start: the opening, with what came later written into it."""
+
+    def take(self, transition: Transition) -> None:
+        """Fold one transition in, as the book would."""
+        before = self.incidents.pop((transition.key, transition.was), None)
+        if transition.change in {Change.WITHDRAWN, Change.MERGED}:
+            return
+        opening = transition if transition.change is Change.OPENED or before is None else before
+        self.incidents[transition.key, transition.opened_at] = replace(
+            opening,
+            opened_at=transition.opened_at,
+            resolved_at=transition.resolved_at,
+            resolution=transition.resolution,
+            recovery=transition.recovery,
+        )
+
+    def told(self) -> list[Transition]:
+        """In order of their start."""
+        return sorted(self.incidents.values(), key=lambda one: (one.opened_at, one.key.labels))
+
+
+def run_file(path: Path) -> list[CaseResult]:
+    """Every case of a test file, against the rule beside it.
+
+    Raises:
+        ConfigurationError: the test or its rule cannot be read, or they name different rules.
+    """
+    tests, rule = load_proof(path)
+    return [run_case(rule, tests, index, path) for index in range(len(tests.file.cases))]
+
+
+def load_proof(path: Path) -> tuple[RuleTests, Rule]:
+    """A test file and the rule beside it.
+
+    Raises:
+        ConfigurationError: as `run_file`.
+    """
+    tests = load_tests(path)
+    rule = load_rule(load_yaml(rule_file(path)))
+    if tests.file.rule != rule.id:
+        what = f"this tests `{tests.file.rule}`, and the rule beside it is `{rule.id}`"
+        raise ConfigurationError([tests.document.problem(("rule",), what, f"write rule: {rule.id}")])
+    return tests, rule
+
+
+def run_case(rule: Rule, tests: RuleTests, index: int, path: Path) -> CaseResult:
+    """One case, by its place in the file."""
+    case = tests.file.cases[index]
+    problems = [
+        tests.document.problem(("cases", index, "expect", at), what)
+        for at, what in _differences(rule, tests, case)
+    ]
+    line = tests.document.mark(("cases", index)).line
+    return CaseResult(path, case.case, line, problems)
+
+
+def _differences(rule: Rule, tests: RuleTests, case: Case) -> Iterator[tuple[int, str]]:
+    """What came otherwise: index of the expectation, and words."""
+    engine, story = Engine([bind(rule)]), Story()
+    series = case.series()
+    keys = _keys(rule, series)
+    waiting = sorted(
+        ((one.at, at, one) for at, one in enumerate(case.expect) if one.at is not None),
+        key=lambda item: item[:2],
+    )
+    for end, batches in timeline(series, tests.file.width, tests.file.step):
+        while waiting and waiting[0][0] < end:
+            _, at, expected = waiting.pop(0)
+            yield from ((at, what) for what in _wrong_states(engine, keys, expected))
+        for batch in batches:
+            engine.ingest(batch)
+        for transition in engine.evaluate(end):
+            story.take(transition)
+    for _, at, expected in waiting:
+        yield from ((at, what) for what in _wrong_states(engine, keys, expected))
+    for at, expected in enumerate(case.expect):
+        if expected.incidents is not None:
+            yield from ((at, what) for what in _wrong_incidents(story.told(), expected.incidents))
+
+
+def _keys(rule: Rule, series: Sequence[Series]) -> list[IncidentKey]:
+    """The groups there can be: one for each set of the rule's labels that some series carries."""
+    own = {"source": SOURCE, "vendor": SOURCE}
+    groups = {label_set(own | {name: one.labels.get(name, "") for name in rule.by}) for one in series}
+    return [IncidentKey(rule.id, group) for group in sorted(groups)]
+
+
+def _wrong_states(engine: Engine, keys: Sequence[IncidentKey], expected: Expectation) -> Iterator[str]:
+    meant = [key for key in keys if expected.labels.items() <= dict(key.labels).items()]
+    if not meant:
+        yield f"no group has the labels {expected.labels}"
+    for key in meant:
+        state = engine.state(key)
+        if state != expected.state:
+            when = format_duration(expected.at or 0)
+            yield f"expected {expected.state} at {when}, but {_called(key.labels)} is {state}"
+
+
+def _wrong_incidents(told: Sequence[Transition], expected: Sequence[ExpectedIncident]) -> Iterator[str]:
+    if len(told) != len(expected):
+        came = "; ".join(map(_shown, told)) or "none"
+        yield f"expected {len(expected)} incidents, got {len(told)}: {came}"
+        return
+    for incident, wanted in zip(told, expected, strict=True):
+        got = _comparable(incident)
+        for name in wanted.model_fields_set:
+            want = getattr(wanted, name)
+            if name == "labels" and want.items() <= dict(incident.key.labels).items():
+                continue
+            if want != got[name]:
+                words = f"expected {_word(name, want)}, got {_word(name, got[name])}"
+                yield f"{name}: {words} ({_shown(incident)})"
+
+
+def _comparable(incident: Transition) -> Mapping[str, object]:
+    return {
+        "labels": dict(incident.key.labels),
+        "opened_at": incident.opened_at,
+        "resolved_at": incident.resolved_at,
+        "severity": str(incident.severity),
+        "resolution": None if incident.resolution is None else str(incident.resolution),
+        "summary": incident.summary,
+        "text": incident.evidence.text,
+        "recovery": None if incident.recovery is None else incident.recovery.text,
+    }
+
+
+def _word(name: str, value: object) -> str:
+    if isinstance(value, int) and name.endswith("_at"):
+        return format_duration(value)
+    return "not yet" if value is None else repr(value)
+
+
+def _shown(incident: Transition) -> str:
+    end = "" if incident.resolved_at is None else f" to {format_duration(incident.resolved_at)}"
+    start = format_duration(incident.opened_at)
+    return f"{_called(incident.key.labels)} from {start}{end}, {incident.summary!r}"
+
+
+def _called(labels: LabelSet) -> str:
+    own = [f"{name}={value}" for name, value in labels if name not in {"source", "vendor"}]
+    return ", ".join(own) or "the source"

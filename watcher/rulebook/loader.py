@@ -1,0 +1,139 @@
+"""From a rule's YAML to a `Rule`: every problem of the file at once, each at its place."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from string import Formatter
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from watcher.document.complaints import nearest
+from watcher.document.fields import DurationField
+from watcher.document.load import validate
+from watcher.document.node import Document
+from watcher.engine.detector import Detector
+from watcher.engine.engine import BoundRule
+from watcher.errors import ConfigurationError, Problem
+from watcher.model.labels import Selector
+from watcher.model.rule import Provenance, Rule, Severity
+from watcher.rulebook.detectors import detector, known
+from watcher.rulebook.selectors import selectors
+
+FIELDS: Final = (
+    "rule",
+    "detector",
+    "match",
+    "by",
+    "with",
+    "for",
+    "keep_firing_for",
+    "severity",
+    "summary",
+    "why",
+    "false_alarms",
+    "runbook",
+)
+"""The order they stand in (design, section 8)."""
+
+T = TypeVar("T")
+
+
+def _is_template(text: str) -> str:
+    for _, name, form, conversion in Formatter().parse(text):
+        if name is not None and (form or conversion or not name.isidentifier()):
+            raise ValueError(f"{{{name}}} is not a plain field such as {{subject}}; write {{{{ for a brace")
+    return text
+
+
+class RuleFile(BaseModel):
+    """The fields of a rule's file. `match` and `with` are read with the detector at hand."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rule: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="the rule's id, which is its file's name")
+    detector: str = Field(description="the mechanism behind it")
+    match: dict[str, Any] = Field(description="{metric: ..., label: ...}, or one of these for each role")
+    by: tuple[str, ...] = Field(default=(), description="one incident for each set of these labels")
+    params: dict[str, Any] = Field(
+        default_factory=dict, alias="with", description="the detector's parameters"
+    )
+    hold: DurationField = Field(default=0, alias="for", description="how long a breach lasts before it fires")
+    keep_firing_for: DurationField = Field(default=0, description="how long it is clear before it recovers")
+    severity: Literal["info", "warning", "critical"]
+    summary: Annotated[str, AfterValidator(_is_template)] = Field(
+        default="{subject}: {text}", description="one line, with {fields}"
+    )
+    why: str = ""
+    false_alarms: str = ""
+    runbook: str = ""
+
+
+def load_rule(document: Document) -> Rule:
+    """The rule a document holds.
+
+    Raises:
+        ConfigurationError: all that is wrong in it.
+    """
+    problems: list[Problem] = []
+    file = _attempt(lambda: validate(document, RuleFile), problems)
+    mechanism = _attempt(lambda: _mechanism(document), problems)
+    params: BaseModel | None = None
+    match: Mapping[str, Selector] | None = None
+    if mechanism is not None:
+        params = _attempt(lambda: validate(document, mechanism.Params, at=("with",)), problems)
+        match = _attempt(lambda: selectors(document, mechanism.roles), problems)
+    if file is None or params is None or match is None:
+        raise ConfigurationError(dict.fromkeys(problems))
+    mark = document.mark(())
+    return Rule(
+        id=file.rule,
+        detector=file.detector,
+        match=match,
+        by=file.by,
+        params=params,
+        hold=file.hold,
+        keep_firing_for=file.keep_firing_for,
+        severity=Severity.parse(file.severity),
+        summary=file.summary.strip(),
+        why=file.why.strip(),
+        false_alarms=file.false_alarms.strip(),
+        runbook=file.runbook.strip(),
+        provenance=Provenance(document.file, mark.line, _digest(document)),
+    )
+
+
+def bind(rule: Rule) -> BoundRule:
+    """The rule with its detector, as the engine takes it.
+
+    Raises:
+        KeyError: no such detector; a loaded rule has one.
+    """
+    mechanism = detector(rule.detector)
+    if mechanism is None:
+        raise KeyError(rule.detector)
+    return BoundRule(rule, mechanism(rule.params))
+
+
+def _mechanism(document: Document) -> type[Detector] | None:
+    name = document.get(("detector",))
+    if not isinstance(name, str):
+        return None  # its absence is told by the file's own validation
+    found = detector(name)
+    if found is None:
+        problem = document.problem(("detector",), f"unknown detector `{name}`", nearest(name, known()))
+        raise ConfigurationError([problem])
+    return found
+
+
+def _attempt(read: Callable[[], T], problems: list[Problem]) -> T | None:
+    try:
+        return read()
+    except ConfigurationError as error:
+        problems += error.problems
+        return None
+
+
+def _digest(document: Document) -> str:
+    text = json.dumps(document.data, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

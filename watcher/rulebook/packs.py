@@ -1,0 +1,115 @@
+"""Where rules come from: the shipped pack, folders of the user's own, and overrides by id."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import watcher
+from watcher.document.complaints import nearest
+from watcher.document.load import load_yaml
+from watcher.document.node import Document, Loc
+from watcher.errors import ConfigurationError, Problem
+from watcher.model.rule import Rule
+from watcher.rulebook.loader import load_rule
+
+BUILTIN: Final = "builtin"
+PACKS: Final = (BUILTIN,)
+TEST_SUFFIX: Final = ".test.yaml"
+_DEEP: Final = frozenset({"with"})
+"""What an override merges key by key; every other field it replaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """The part of a configuration that changes rules: a mapping of rule ids to fields, at a place."""
+
+    document: Document
+    at: Loc = ()
+
+    def ids(self) -> tuple[str, ...]:
+        """The rules it names."""
+        found = self.document.get(self.at)
+        return tuple(found) if isinstance(found, dict) else ()
+
+
+def builtin_folder() -> Path:
+    """The shipped rules: inside the installed package, or beside it in a checkout."""
+    package = Path(watcher.__file__).parent
+    shipped = package / "_rules"
+    return shipped if shipped.is_dir() else package.parent / "rules"
+
+
+def rule_files(folder: Path) -> Sequence[Path]:
+    """Every rule file under a folder, sorted; a path to one file is itself."""
+    if folder.is_file():
+        return [folder]
+    return sorted(path for path in folder.rglob("*.yaml") if not path.name.endswith(TEST_SUFFIX))
+
+
+def pack_files(packs: Iterable[str] = PACKS, paths: Iterable[Path] = ()) -> Sequence[Path]:
+    """Every rule file of some packs and folders.
+
+    Raises:
+        KeyError: an unknown pack; the configuration has checked that.
+    """
+    folders = {BUILTIN: builtin_folder}
+    return [file for folder in [*(folders[pack]() for pack in packs), *paths] for file in rule_files(folder)]
+
+
+def load_rules(files: Iterable[Path], overrides: Overrides | None = None) -> Sequence[Rule]:
+    """The rules of these files, overrides applied, sorted by id.
+
+    Raises:
+        ConfigurationError: everything wrong in any of them, and in the overrides.
+    """
+    problems: list[Problem] = []
+    documents = _documents(files, problems)
+    if overrides is not None:
+        documents = _overridden(documents, overrides, problems)
+    rules = []
+    for document in documents.values():
+        try:
+            rules.append(load_rule(document))
+        except ConfigurationError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigurationError(dict.fromkeys(problems))
+    return sorted(rules, key=lambda rule: rule.id)
+
+
+def _documents(files: Iterable[Path], problems: list[Problem]) -> dict[str, Document]:
+    """By rule id (the file's stem where it names none); an id that stands twice is a problem."""
+    documents: dict[str, Document] = {}
+    for path in files:
+        try:
+            document = load_yaml(path)
+        except ConfigurationError as error:
+            problems += error.problems
+            continue
+        named = document.get(("rule",))
+        name = named if isinstance(named, str) else path.stem
+        if name in documents:
+            hint = f"the first is {documents[name].file}; change a shipped rule by rules.override"
+            problems.append(document.problem(("rule",), f"rule `{name}` stands twice", hint))
+        else:
+            documents[name] = document
+    return documents
+
+
+def _overridden(
+    documents: Mapping[str, Document], overrides: Overrides, problems: list[Problem]
+) -> dict[str, Document]:
+    changed = dict(documents)
+    for name in overrides.ids():
+        at = (*overrides.at, name)
+        patch = overrides.document.part(at)
+        if name not in documents:
+            hint = nearest(name, documents)
+            problems.append(overrides.document.problem(at, f"unknown rule `{name}`", hint, key=True))
+        elif not isinstance(patch.data, dict) or "rule" in patch.data:
+            what = f"{name}: expected fields of the rule, such as {{with: {{floor: 0.02}}}}"
+            problems.append(overrides.document.problem(at, what, "its id cannot be changed"))
+        else:
+            changed[name] = documents[name].overlaid(patch, deep=_DEEP)
+    return changed

@@ -1,0 +1,69 @@
+"""A rule's `match`: which series play which role for its detector."""
+
+from collections.abc import Iterable, Mapping
+
+from watcher.document.complaints import nearest
+from watcher.document.node import Document, Loc
+from watcher.errors import ConfigurationError, Problem
+from watcher.model.labels import Matcher, Selector
+
+
+def selectors(document: Document, roles: Iterable[str]) -> Mapping[str, Selector]:
+    """Read `match`: a selector a role, or one selector alone where the detector has one role.
+
+    Raises:
+        ConfigurationError: every role missing or unknown, every selector that is not one.
+    """
+    roles, at = tuple(roles), ("match",)
+    match = document.get(at)
+    if not isinstance(match, dict):
+        what = "match: expected a mapping such as {metric: cdn_requests, tier: edge}"
+        raise ConfigurationError([document.problem(at, what)])
+    found: dict[str, Loc]
+    problems: list[Problem] = []
+    if len(roles) == 1 and isinstance(match.get("metric"), str):
+        found = {roles[0]: at}
+    else:
+        found = {role: (*at, role) for role in roles if role in match}
+        problems = _wrong_roles(document, match, roles)
+    read: dict[str, Selector] = {}
+    for role, place in found.items():
+        try:
+            read[role] = _selector(document, place)
+        except ConfigurationError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigurationError(problems)
+    return read
+
+
+def _wrong_roles(document: Document, match: Iterable[str], roles: tuple[str, ...]) -> list[Problem]:
+    unknown = [
+        document.problem(("match", role), f"unknown role `{role}`", nearest(role, roles), key=True)
+        for role in match
+        if role not in roles
+    ]
+    return unknown + [
+        document.problem(("match",), f"match: role `{role}` is missing", f"add {role}: {{metric: ...}}")
+        for role in roles
+        if role not in match
+    ]
+
+
+def _selector(document: Document, at: Loc) -> Selector:
+    labels = document.get(at)
+    if not isinstance(labels, dict) or not isinstance(labels.get("metric"), str):
+        what = f"{at[-1]}: expected a selector such as {{metric: cdn_requests, tier: edge}}"
+        raise ConfigurationError([document.problem(at, what)])
+    problems: list[Problem] = []
+    matchers: list[Matcher] = []
+    for label, spec in labels.items():
+        if label == "metric":
+            continue
+        try:
+            matchers.append(Matcher.read(label, spec))
+        except ValueError as error:
+            problems.append(document.problem((*at, label), str(error)))
+    if problems:
+        raise ConfigurationError(problems)
+    return Selector(str(labels["metric"]), tuple(matchers))

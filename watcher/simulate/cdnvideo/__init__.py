@@ -1,0 +1,1 @@
+"""A CDNvideo that behaves as its documentation says (vendors/cdnvideo.md, section 5)."""
