@@ -1,32 +1,34 @@
 """The composition root: the only place that names concrete classes and marries packages to each other."""
 
 import random
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import aiohttp
 import anyio
 import structlog
 
 from watcher.collect.bus import Bus
-from watcher.collect.collector import Access, Collector, SourceSettings, Window
+from watcher.collect.collector import Access, Collector, SourceSettings
 from watcher.collect.line import Line
 from watcher.collect.middlewares import source_http
 from watcher.collect.source import SourceReader
 from watcher.collect.transport import aiohttp_exchange, client_session
+from watcher.collect.trial import Trial, try_source
 from watcher.collect.vendors import vendor
 from watcher.config import Config, load_config
 from watcher.document.secrets import SecretUrl
 from watcher.engine.engine import BoundRule, Engine
-from watcher.errors import CollectError, DeliveryError, LeaseLost, StoreError
+from watcher.errors import DeliveryError, LeaseLost, StoreError
 from watcher.model.incident import Transition
 from watcher.model.message import Owed
 from watcher.model.ports import Clock, Committed, History, Tick
-from watcher.model.sample import Cursor
-from watcher.model.time import Instant, floor
+from watcher.model.sample import Cursor, Poll
+from watcher.model.time import Instant
 from watcher.notify import apprise_sender
 from watcher.notify.apprise_sender import AppriseSender
 from watcher.notify.courier import Courier
@@ -95,17 +97,17 @@ async def run(config: Config, *, stop: anyio.Event, listen: Listener | None = No
         DatabaseUnusable: it cannot be opened, or another daemon owns it.
         LeaseLost: another daemon took the database over.
     """
-    clock, rng = SystemClock(), random.Random()  # noqa: S311 - spreads polls and retries, hides nothing
+    clock = SystemClock()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(await Database.open(config.database.reveal(), clock=clock))
         await migrate(database)
         lease = Lease(database)
         await lease.acquire()
         stack.push_async_callback(_released, lease)
-        session = await stack.enter_async_context(client_session())
+        shared = _Shared(await stack.enter_async_context(client_session()), clock, _chance())
         engine, untold, cursors = await _rebuilt(config, SqlJournal(database), clock)
         bus = stack.enter_context(Bus())
-        courier = _courier(config, database, clock, rng)
+        courier = _courier(config, database, clock, shared.rng)
         pump = Pump(
             bus,
             engine,
@@ -116,12 +118,7 @@ async def run(config: Config, *, stop: anyio.Event, listen: Listener | None = No
         )
         parts = daemon.Parts(
             bus=bus,
-            readers=[
-                partial(
-                    _read, source, _collector(source, session, clock), cursors, bus=bus, clock=clock, rng=rng
-                )
-                for source in config.sources
-            ],
+            readers=[partial(_read, config, source, shared, bus, cursors) for source in config.sources],
             pump=pump,
             courier=courier.run,
             stop_courier=courier.stop,
@@ -131,42 +128,19 @@ async def run(config: Config, *, stop: anyio.Event, listen: Listener | None = No
             await daemon.run(parts, stop, untold)
 
 
-@dataclass(frozen=True, slots=True)
-class SourceTest:
-    """How one real call to one stream of a source went."""
-
-    source: str
-    vendor: str
-    stream: str
-    ok: bool
-    family: str
-    words: str
-
-
-async def test_sources(config: Config, names: Collection[str]) -> list[SourceTest]:
-    """Read the newest settled window of every stream of these sources; no names are all sources."""
-    clock = SystemClock()
-    found: list[SourceTest] = []
+async def test_sources(config: Config, names: Collection[str]) -> list[Trial]:
+    """Make one real call to every stream of these sources; no names are all sources."""
+    found: list[Trial] = []
     async with client_session() as session:
+        shared = _Shared(session, SystemClock(), _chance())
         for source in config.sources:
             if not names or source.name in names:
-                found += await _tested(source, _collector(source, session, clock), clock)
+                found += await try_source(_line(config, source, shared, _unsent))
     return found
 
 
-async def _tested(source: SourceSettings, collector: Collector, clock: Clock) -> list[SourceTest]:
-    tests = []
-    stream = "streams"
-    try:
-        for spec in await collector.streams():
-            stream = spec.name
-            end = floor(clock.now() - spec.settle, spec.width) if spec.width else clock.now()
-            batch = await collector.collect(spec, Window(end - spec.width, end))
-            words = f"{batch.size} samples of {len(batch.entities)} series owners"
-            tests.append(SourceTest(source.name, source.vendor, stream, True, "", words))
-    except CollectError as error:
-        tests.append(SourceTest(source.name, source.vendor, stream, False, error.family, str(error)))
-    return tests
+async def _unsent(poll: Poll) -> None:
+    """A trial leaves no trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,33 +180,53 @@ def _collector(source: SourceSettings, session: aiohttp.ClientSession, clock: Cl
     found = vendor(source.vendor)
     if found is None:
         raise LookupError(f"{source.vendor}: the configuration names no unknown vendor")
-    exchange = aiohttp_exchange(session, timeout=source.timeout, proxy=source.proxy, ca_file=source.ca_file)
+    proxy = None if source.proxy is None else source.proxy.reveal()
+    exchange = aiohttp_exchange(session, timeout=source.timeout, proxy=proxy, ca_file=source.ca_file)
     http = source_http(exchange, source=source.name, limit=source.limit, timeout=source.timeout, clock=clock)
     return found.build(source, Access(http=http, now=clock.now))
 
 
+Send: TypeAlias = Callable[[Poll], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all sources share."""
+
+    session: aiohttp.ClientSession
+    clock: Clock
+    rng: random.Random
+
+
+def _chance() -> random.Random:
+    """Spreads polls and retries; hides nothing."""
+    return random.Random()  # noqa: S311 - no secret is made of it
+
+
+def _line(config: Config, source: SourceSettings, shared: _Shared, send: Send) -> Line:
+    return Line(
+        source=source.name,
+        vendor=source.vendor,
+        collector=_collector(source, shared.session, shared.clock),
+        clock=shared.clock,
+        rng=shared.rng,
+        send=send,
+        every=source.every,
+        secrets=secrets(config),
+    )
+
+
 async def _read(
+    config: Config,
     source: SourceSettings,
-    collector: Collector,
-    cursors: Mapping[tuple[str, str], Cursor],
-    *,
+    shared: _Shared,
     bus: Bus,
-    clock: Clock,
-    rng: random.Random,
+    cursors: Mapping[tuple[str, str], Cursor],
 ) -> None:
     """Read one source until cancelled, through a producer of its own."""
     own = {stream: cursor for (of, stream), cursor in cursors.items() if of == source.name}
     with bus.producer() as producer:
-        line = Line(
-            source=source.name,
-            vendor=source.vendor,
-            collector=collector,
-            clock=clock,
-            rng=rng,
-            send=producer.send,
-            every=source.every,
-        )
-        await SourceReader(line, own).run()
+        await SourceReader(_line(config, source, shared, producer.send), own).run()
 
 
 def _owed(router: Router, transition: Transition, at: Instant, catching_up: bool) -> Sequence[Owed]:  # noqa: FBT001 - pump's signature

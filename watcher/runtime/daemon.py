@@ -57,9 +57,9 @@ async def _read(parts: Parts, stop: anyio.Event) -> None:
     async with anyio.create_task_group() as readers:
         for reader in parts.readers:
             readers.start_soon(reader)
-        parts.bus.seal()
         await stop.wait()
         readers.cancel_scope.cancel()
+    parts.bus.seal()
 
 
 async def _beat(heartbeat: Task) -> None:

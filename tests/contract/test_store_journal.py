@@ -1,0 +1,75 @@
+"""The journal on SQLite and on Postgres: what the engine is rebuilt from."""
+
+import pytest
+
+from tests.databases import NOON
+from tests.store.building import Store, batch, key, opened, poll, resolved, withdrawn
+from watcher.model.ports import Tick
+from watcher.model.sample import Cursor, Poll
+from watcher.model.time import HOUR, MINUTE
+from watcher.store.database import Database
+
+
+@pytest.fixture
+async def store(database: Database) -> Store:
+    return await Store.on(database)
+
+
+async def test_batches_come_back_in_the_order_in_which_they_were_committed(store: Store) -> None:
+    later, earlier = batch(start=NOON + HOUR, value=2.0), batch(start=NOON, value=3.0)
+    await store.book.commit(Tick(at=NOON, polls=[poll(later), poll(earlier)]))
+    await store.book.commit(Tick(at=NOON, polls=[poll(later)]))
+
+    found = await store.journal.batches()
+    assert [float(one.values[0, 0, 0]) for one in found] == [2.0, 3.0, 2.0]
+    assert (found[0].entities, found[0].metrics) == (later.entities, later.metrics)
+
+
+async def test_a_journal_of_many_rows_is_read_whole(store: Store) -> None:
+    batches = [batch(start=NOON + number * MINUTE) for number in range(150)]
+    await store.book.commit(Tick(at=NOON, polls=[poll(*batches)]))
+
+    found = await store.journal.batches()
+    assert [int(one.starts[0]) for one in found] == [int(one.starts[0]) for one in batches]
+
+
+async def test_a_cursor_moves_with_its_batches_and_is_kept_whole(store: Store) -> None:
+    coarse = Cursor("cdnv", "older", NOON, since=NOON - HOUR, until=NOON + HOUR)
+    moved = Poll(poll().sight, (), coarse)
+    await store.book.commit(Tick(at=NOON, polls=[poll(batch()), moved]))
+    await store.book.commit(Tick(at=NOON, polls=[poll(position=NOON + 1), poll(position=NOON + 2)]))
+
+    assert await store.journal.cursors() == {
+        ("cdnv", "traffic"): Cursor("cdnv", "traffic", NOON + 2, since=NOON - HOUR),
+        ("cdnv", "older"): coarse,
+    }
+
+
+async def test_a_poll_that_failed_moves_no_cursor(store: Store) -> None:
+    await store.book.commit(Tick(at=NOON, polls=[poll()]))
+    await store.book.commit(Tick(at=NOON, polls=[poll(position=NOON + MINUTE, up=False)]))
+
+    assert (await store.journal.cursors())["cdnv", "traffic"].position == NOON
+
+
+async def test_what_is_open_stands_and_what_ended_within_the_journal(store: Store) -> None:
+    recent, old, never = (opened(key(name), at=NOON - 5 * HOUR) for name in ("recent", "old", "never"))
+    await store.apply(
+        opened(key("open"), at=NOON - 9 * HOUR),
+        recent,
+        resolved(recent, end=NOON + MINUTE),
+        old,
+        resolved(old, end=NOON - HOUR),
+        never,
+        withdrawn(never, decided=NOON),
+    )
+    await store.book.commit(Tick(at=NOON, polls=[poll(batch(start=NOON))]))
+
+    standing = [dict(one.key.labels)["resource"] for one in await store.journal.standing()]
+    assert standing == ["open", "recent"]
+
+
+async def test_a_new_database_holds_nothing(store: Store) -> None:
+    assert not await store.journal.batches()
+    assert not await store.journal.cursors()
+    assert not await store.journal.standing()

@@ -1,0 +1,152 @@
+"""Transitions, polls and an opened store, made short for the store's tests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Self
+
+import numpy as np
+
+from tests.databases import NOON
+from watcher.model.incident import Change, Evidence, IncidentKey, Resolution, Transition
+from watcher.model.labels import label_set
+from watcher.model.message import Owed
+from watcher.model.ports import Committed, Tick
+from watcher.model.rule import Severity
+from watcher.model.sample import Cursor, Poll, SampleBatch, Sight
+from watcher.model.time import MINUTE, Duration, Instant
+from watcher.store.book import SqlBook
+from watcher.store.database import Database
+from watcher.store.history import SqlHistory
+from watcher.store.identity import time_ordered
+from watcher.store.journal import SqlJournal
+from watcher.store.lease import Lease
+from watcher.store.outbox import SqlOutbox
+
+
+def key(resource: str = "shop", *, source: str = "cdnv", rule: str = "http_5xx_spike") -> IncidentKey:
+    return IncidentKey(rule, label_set({"source": source, "vendor": "cdnvideo", "resource": resource}))
+
+
+def evidence(text: str = "5xx 12.4 %") -> Evidence:
+    return Evidence(
+        start=NOON,
+        end=NOON + MINUTE,
+        seen=0.124,
+        expected=0.002,
+        range=(0.001, 0.004),
+        requests=48_210,
+        text=text,
+        words={"seen": "12.4 %"},
+        parts=({"status": "502", "share": "11 %"},),
+        exemplars=({"url": "/a"},),
+    )
+
+
+def opened(
+    of: IncidentKey | None = None,
+    *,
+    at: Instant = NOON,
+    decided: Instant | None = None,
+    severity: Severity = Severity.WARNING,
+) -> Transition:
+    return Transition(
+        change=Change.OPENED,
+        key=of or key(),
+        severity=severity,
+        was=at,
+        opened_at=at,
+        resolved_at=None,
+        decided_at=at + MINUTE if decided is None else decided,
+        summary="resource shop: 5xx 12.4 %",
+        evidence=evidence(),
+    )
+
+
+def resolved(of: Transition, *, end: Instant, decided: Instant | None = None) -> Transition:
+    return replace(
+        of,
+        change=Change.RESOLVED,
+        was=of.opened_at,
+        resolved_at=end,
+        decided_at=end + MINUTE if decided is None else decided,
+        resolution=Resolution.RECOVERED,
+        recovery=evidence("5xx 0.2 %"),
+    )
+
+
+def moved(of: Transition, *, start: Instant, decided: Instant) -> Transition:
+    return replace(of, change=Change.MOVED, was=of.opened_at, opened_at=start, decided_at=decided)
+
+
+def reopened(of: Transition, *, decided: Instant) -> Transition:
+    return replace(of, change=Change.REOPENED, was=of.opened_at, resolved_at=None, decided_at=decided)
+
+
+def withdrawn(of: Transition, *, decided: Instant) -> Transition:
+    return replace(of, change=Change.WITHDRAWN, was=of.opened_at, decided_at=decided)
+
+
+def merged(younger: Transition, older: Transition, *, decided: Instant) -> Transition:
+    return replace(
+        older, change=Change.MERGED, was=younger.opened_at, opened_at=older.opened_at, decided_at=decided
+    )
+
+
+def unjudged(of: Transition, *, decided: Instant) -> Transition:
+    return replace(of, change=Change.UNJUDGED, decided_at=decided, evidence=evidence("blind for 24 h"))
+
+
+def batch(
+    *, source: str = "cdnv", stream: str = "traffic", start: Instant = NOON, value: float = 1.0
+) -> SampleBatch:
+    return SampleBatch(
+        source=source,
+        vendor="cdnvideo",
+        stream=stream,
+        width=MINUTE,
+        fetched_at=start + 5 * MINUTE,
+        settled_until=start + MINUTE,
+        entities=(label_set({"resource": "shop"}),),
+        metrics=(("cdn_requests", label_set({"tier": "edge"})),),
+        starts=np.array([start], np.int64),
+        values=np.array([[[value]]]),
+    )
+
+
+def poll(*batches: SampleBatch, position: Instant = NOON, source: str = "cdnv", up: bool = True) -> Poll:
+    return Poll(
+        sight=Sight(source, "cdnvideo", "traffic", at=position, up=up, family="" if up else "network"),
+        batches=batches,
+        cursor=Cursor(source, "traffic", position, since=NOON - 60 * MINUTE) if up else None,
+    )
+
+
+def owed(target: str = "mail/0", *, due: Instant = NOON, held: bool = False, repeat: Duration = 0) -> Owed:
+    return Owed(target, due, held=held, repeat=repeat)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """All of a store on one database, its lease taken, with counted ids."""
+
+    database: Database
+    lease: Lease
+    book: SqlBook
+    journal: SqlJournal
+    outbox: SqlOutbox
+    history: SqlHistory
+
+    @classmethod
+    async def on(cls, database: Database) -> Self:
+        lease = Lease(database)
+        await lease.acquire()
+        numbers = count(1)
+        book = SqlBook(database, lease, time_ordered(lambda _bits: next(numbers)))
+        return cls(database, lease, book, SqlJournal(database), SqlOutbox(database), SqlHistory(database))
+
+    async def apply(
+        self, *transitions: Transition, owed: Sequence[Owed] = (), at: Instant = NOON
+    ) -> Sequence[Committed]:
+        """Commit a tick of these transitions, each owing the same."""
+        return await self.book.commit(Tick(at=at, changes=[(one, owed) for one in transitions]))

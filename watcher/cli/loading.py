@@ -1,0 +1,25 @@
+"""How a verb gets its configuration: read, with logs set up so that no secret of it can reach them."""
+
+import logging
+from pathlib import Path
+
+from watcher import app
+from watcher.cli import logs
+from watcher.cli.options import DEFAULT_CONFIG
+from watcher.config import Config, load_config
+from watcher.errors import UserError
+
+
+def configured(path: Path, *, secrets: bool = True, level: int = logging.WARNING) -> Config:
+    """The configuration in a file. With `secrets=False` they need not be there, as for verbs that only read.
+
+    Raises:
+        UserError: there is no such file, or something in it is wrong.
+    """
+    if not path.exists():
+        start = "; write one with `watcher init`" if path == DEFAULT_CONFIG else ""
+        raise UserError(f"{path}: there is no such file; name one with -c FILE or $WATCHER_CONFIG{start}")
+    logs.set_up(level=level)
+    config = app.load(path) if secrets else load_config(path, secrets=False)
+    logs.set_up(app.secrets(config), level=level)
+    return config

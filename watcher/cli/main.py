@@ -1,0 +1,142 @@
+"""The command line: which verbs there are, and what every way of ending means to a shell.
+
+Verbs are named here and imported only when they run, so that `watcher --help` answers at once.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from typing import Final
+
+from cyclopts import App, CycloptsError
+
+from watcher.cli.plain import printable
+from watcher.errors import ConfigurationError, SecretUnavailable, UserError, WatcherError
+
+DONE: Final = 0
+WRONG_USE: Final = 2
+UNAVAILABLE: Final = 69
+"""What was asked for is all right, and something it needs is away (BSD's EX_UNAVAILABLE)."""
+BUG: Final = 70
+"""A bug in watcher (EX_SOFTWARE)."""
+INTERRUPTED: Final = 130
+DEBUG: Final = "WATCHER_DEBUG"
+
+GROUPS: Final = {
+    "sources": "What is read, and whether it answers.",
+    "rules": "What is looked for.",
+    "incidents": "What was found.",
+    "notify": "Who is told.",
+    "db": "The database.",
+}
+VERBS: Final = (
+    ("init", "watcher.cli.init:init", "Write a commented watcher.yaml to start from."),
+    ("check", "watcher.cli.check:check", "Read the configuration and say what it sets up."),
+    ("run", "watcher.cli.run:run", "Watch: the daemon."),
+    ("status", "watcher.cli.status:status", "Say whether the daemon lives and what it sees."),
+    ("demo", "watcher.cli.demo:demo", "Watch the daemon find problems in a simulated CDN."),
+    ("simulate", "watcher.cli.simulate:simulate", "Serve simulated vendors to try a configuration on."),
+    ("schema", "watcher.cli.schema:schema", "Print the JSON Schema of the configuration."),
+    ("sources list", "watcher.cli.sources:list_sources", "List what is configured to be read."),
+    ("sources test", "watcher.cli.sources:try_sources", "Make one real call for each stream."),
+    ("rules list", "watcher.cli.rules:list_rules", "List the rules that judge."),
+    ("rules lint", "watcher.cli.rules:lint_rules", "Say what is wrong with rules."),
+    ("rules test", "watcher.cli.rules:prove_rules", "Run the cases of the *.test.yaml beside rules."),
+    ("incidents list", "watcher.cli.incidents:list_incidents", "List incidents, the newest first."),
+    ("incidents show", "watcher.cli.incidents:show_incident", "Show one incident with its whole story."),
+    ("notify test", "watcher.cli.notify:try_receiver", "Send a test message to one receiver."),
+    ("db upgrade", "watcher.cli.database:upgrade", "Bring the database's schema up to date."),
+)
+
+
+def build() -> App:
+    """The tree of verbs; nothing behind them is imported."""
+    root = _app("watcher", "Watches traffic served through several CDNs and clouds, and tells people.")
+    groups = {name: _app(name, text) for name, text in GROUPS.items()}
+    for name, path, text in VERBS:
+        group, _, verb = name.rpartition(" ")
+        parent = groups[group] if group else root
+        parent.command(path, name=verb, help=text)
+    for group_app in groups.values():
+        root.command(group_app)
+    return root
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run one command; the answer is the process's exit code. Never raises, but for a signal's own exit."""
+    try:
+        code = build()(tokens)
+        sys.stdout.flush()
+    except CycloptsError as error:
+        return _complain([f"{error} Try `watcher --help`."], WRONG_USE)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _nobody_reads()
+    except Exception as error:  # noqa: BLE001 - the rim of the process: told below, by kind
+        return _failed(error)
+    return code if isinstance(code, int) else DONE
+
+
+def _app(name: str, text: str) -> App:
+    return App(
+        name=name,
+        help=text,
+        version=lambda: version("watcher"),
+        version_flags=["--version"] if name == "watcher" else [],
+        result_action="return_value",
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+
+
+def _failed(error: Exception) -> int:
+    """Say what stopped the command; a task group's errors are told one by one."""
+    causes = list(_leaves(error))
+    if any(isinstance(cause, KeyboardInterrupt) for cause in causes):
+        return INTERRUPTED
+    if DEBUG in os.environ:
+        sys.excepthook(type(error), error, error.__traceback__)
+    if all(isinstance(cause, UserError) for cause in causes):
+        return _complain([line for cause in causes for line in _lines(cause)], WRONG_USE)
+    if all(isinstance(cause, WatcherError) for cause in causes):
+        return _complain(map(str, causes), UNAVAILABLE)
+    bugs = [cause for cause in causes if not isinstance(cause, WatcherError)]
+    told = [f"bug in watcher: {type(bug).__name__}: {bug}" for bug in bugs]
+    return _complain([*told, f"please report it with the traceback that {DEBUG}=1 shows"], BUG)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _lines(error: BaseException) -> Iterator[str]:
+    match error:
+        case ConfigurationError(problems=problems):
+            yield from map(str, problems)
+        case SecretUnavailable(hint=hint):
+            yield f"{error}; {hint}"
+        case _:
+            yield str(error)
+
+
+def _complain(lines: Sequence[str] | Iterator[str], code: int) -> int:
+    """One line each on stderr, whatever a vendor or a file put into it."""
+    for line in lines:
+        sys.stderr.write(printable(" ".join(line.split("\n"))) + "\n")
+    return code
+
+
+def _nobody_reads() -> int:
+    """The reader of a pipe has gone, as `head` does: an end like any other.
+
+    Python would complain once more when it flushes stdout at exit, so stdout leads nowhere from here on.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return DONE

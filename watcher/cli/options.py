@@ -1,0 +1,43 @@
+"""Parameters that verbs share, and how their texts become values."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeAlias
+
+from cyclopts import Parameter, Token
+
+from watcher.model.time import Duration, Instant, parse_duration, parse_rfc3339
+from watcher.runtime.clock import SystemClock
+
+DEFAULT_CONFIG: Final = Path("watcher.yaml")
+
+
+def _converter(parse: Callable[[str], int]) -> Callable[[Any, Sequence[Token]], int]:
+    def convert(_type: Any, tokens: Sequence[Token]) -> int:  # noqa: ANN401 - cyclopts' protocol
+        return parse(tokens[0].value)
+
+    return convert
+
+
+def _moment(text: str) -> Instant:
+    try:
+        return SystemClock().now() - parse_duration(text)
+    except ValueError:
+        pass
+    try:
+        return parse_rfc3339(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no time; write 6h for six hours ago, or 2026-11-22T03:00:00Z"
+        ) from None
+
+
+ConfigOption: TypeAlias = Annotated[
+    Path, Parameter(name=["--config", "-c"], env_var="WATCHER_CONFIG", help="The configuration.")
+]
+JsonOption: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", help="Answer in JSON.")]
+MomentOption: TypeAlias = Annotated[Instant, Parameter(converter=_converter(_moment))]
+ForOption: TypeAlias = Annotated[
+    Duration | None,
+    Parameter(name="--for", converter=_converter(parse_duration), help="Stop after this long, as 60s or 2h."),
+]

@@ -1,0 +1,39 @@
+"""When a long-running verb ends: at a signal, or after the time it was given."""
+
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import structlog
+
+from watcher.model.time import SECOND, Duration
+
+
+@asynccontextmanager
+async def stopping(after: Duration | None) -> AsyncIterator[anyio.Event]:
+    """An event that is set by SIGTERM or SIGINT, or after this long.
+
+    Once it is set, Ctrl-C is what it always was: who does not want to wait for the draining presses it again.
+    """
+    stop = anyio.Event()
+    async with anyio.create_task_group() as group:
+        group.start_soon(_watch_signals, stop)
+        if after is not None:
+            group.start_soon(_watch_time, stop, after)
+        yield stop
+        group.cancel_scope.cancel()
+
+
+async def _watch_signals(stop: anyio.Event) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number != signal.SIGHUP:
+                stop.set()
+                return
+            structlog.get_logger().warning("not reloaded", hint="restart to use a changed configuration")
+
+
+async def _watch_time(stop: anyio.Event, after: Duration) -> None:
+    await anyio.sleep(after / SECOND)
+    stop.set()

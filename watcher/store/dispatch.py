@@ -1,0 +1,174 @@
+"""What one tick owes whom: the outbox rows of the incidents it touches, before they are written. Pure.
+
+A receiver is told what changed since it was last told, not every step between: what is not delivered yet is
+replaced by what is newer, and a withdrawal goes only where the opening went.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from watcher.model.incident import Change, Incident
+from watcher.model.message import Owed, Telling
+from watcher.model.rule import Severity
+from watcher.model.time import Instant
+from watcher.store.ledger import Entry
+
+DUE: Final = "due"
+DONE: Final = "done"
+SKIPPED: Final = "skipped"
+DEAD: Final = "dead"
+
+_TELLINGS: Final[Mapping[Change, Telling]] = {
+    Change.OPENED: Telling.OPENED,
+    Change.RESOLVED: Telling.RESOLVED,
+    Change.REOPENED: Telling.REOPENED,
+    Change.WITHDRAWN: Telling.WITHDRAWN,
+    Change.MERGED: Telling.WITHDRAWN,
+    Change.UNJUDGED: Telling.UNJUDGED,
+}
+"""A moved start or end is in the book and in the timeline, and told to nobody."""
+
+_OPENINGS: Final = frozenset({Telling.OPENED, Telling.REOPENED})
+_ENDINGS: Final = frozenset({Telling.RESOLVED, Telling.WITHDRAWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One row of the outbox; `id` is None until it is written."""
+
+    id: int | None
+    incident_id: str
+    target: str
+    telling: Telling
+    state: str
+    sending: bool
+    """Leased by a courier at this moment: it may well arrive."""
+    detail: str = ""
+    mark: str = ""
+    owed: Owed | None = None
+    waits_for: int | None = None
+    """The row that must be delivered or given up before this one, so that no word overtakes another."""
+
+    @property
+    def waiting(self) -> bool:
+        """Not delivered, and nobody is at it."""
+        return self.state == DUE and not self.sending
+
+
+class Dispatch:
+    """The rows of the incidents that a tick changes, by (incident, target), oldest first."""
+
+    def __init__(self, letters: Iterable[Letter] = ()) -> None:
+        self._letters: defaultdict[str, defaultdict[str, list[Letter]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        self._dropped: dict[int, str] = {}
+        for letter in letters:
+            self._letters[letter.incident_id][letter.target].append(letter)
+
+    def owe(self, entry: Entry, owed: Sequence[Owed]) -> None:
+        """Take in what one applied transition owes."""
+        telling = _TELLINGS.get(entry.transition.change)
+        if telling is None:
+            return
+        targets = self._letters[entry.incident_id]
+        if telling in _ENDINGS:
+            for letters in targets.values():
+                self._drop(letters, _mooted(telling), f"over before it was told ({telling})")
+        for one in owed:
+            letters = targets[one.target]
+            needed = _needed(telling, letters)
+            self._drop(letters, _superseded(telling), f"superseded by {telling}")
+            letters.append(
+                Letter(
+                    id=None,
+                    incident_id=entry.incident_id,
+                    target=one.target,
+                    telling=telling,
+                    state=DUE if needed else SKIPPED,
+                    sending=False,
+                    detail="" if needed else "nothing new for this receiver",
+                    mark=entry.mark,
+                    owed=one,
+                    waits_for=_undelivered(letters),
+                )
+            )
+
+    @property
+    def dropped(self) -> Mapping[int, str]:
+        """Written rows that need not be told any more, and why."""
+        return self._dropped
+
+    @property
+    def added(self) -> Sequence[Letter]:
+        """Rows to write."""
+        every = (one for targets in self._letters.values() for letters in targets.values() for one in letters)
+        return [letter for letter in every if letter.id is None]
+
+    def _drop(self, letters: list[Letter], tellings: frozenset[Telling], reason: str) -> None:
+        for index, letter in enumerate(letters):
+            if letter.waiting and letter.telling in tellings:
+                letters[index] = replace(letter, state=SKIPPED, detail=reason)
+                if letter.id is not None:
+                    self._dropped[letter.id] = reason
+
+
+def _mooted(telling: Telling) -> frozenset[Telling]:
+    """What an ending makes pointless at every target, owed or not."""
+    return frozenset(Telling) if telling is Telling.WITHDRAWN else frozenset({Telling.REMINDER})
+
+
+def _superseded(telling: Telling) -> frozenset[Telling]:
+    """What a newer word to the same target replaces while it is undelivered."""
+    if telling is Telling.UNJUDGED:
+        return frozenset({Telling.UNJUDGED})
+    return frozenset(Telling)
+
+
+def _undelivered(letters: Sequence[Letter]) -> int | None:
+    """The newest row still to be delivered; a reminder is no news, so nothing waits for it."""
+    due = (one.id for one in reversed(letters) if one.state == DUE and one.telling is not Telling.REMINDER)
+    return next(due, None)
+
+
+def _needed(telling: Telling, letters: Sequence[Letter]) -> bool:
+    """Whether the receiver, given what it was last told, learns anything."""
+    told = [one.telling for one in letters if one.state == DONE or (one.state == DUE and one.sending)]
+    last = next((one for one in reversed(told) if one in _OPENINGS | _ENDINGS), None)
+    match telling:
+        case Telling.WITHDRAWN:
+            return last is not None and last is not Telling.WITHDRAWN
+        case Telling.OPENED | Telling.REOPENED:
+            return last not in _OPENINGS
+        case _:
+            return last is not telling or telling is Telling.UNJUDGED
+
+
+def rank(telling: Telling, severity: Severity) -> int:
+    """Where a row stands among those that are due: critical first, then openings before endings."""
+    return 2 * (Severity.CRITICAL - severity) + (telling in _ENDINGS)
+
+
+def letter_values(letter: Letter, incident: Incident, source: str, at: Instant) -> dict[str, object]:
+    """Column values of a letter that is not written yet."""
+    owed = letter.owed or Owed(letter.target, at)
+    return {
+        "incident_id": letter.incident_id,
+        "mark": letter.mark,
+        "telling": letter.telling.value,
+        "target": letter.target,
+        "source": source,
+        "rank": rank(letter.telling, incident.severity),
+        "state": letter.state,
+        "created_at": at,
+        "due_at": owed.not_before,
+        "held": owed.held,
+        "repeat": owed.repeat,
+        "leased_until": 0,
+        "waits_for": letter.waits_for,
+        "attempts": 0,
+        "changed_at": at,
+        "detail": letter.detail,
+    }

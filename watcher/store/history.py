@@ -1,0 +1,118 @@
+"""The reading side of the store: for the command line, HTTP and the page."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from sqlalchemy import Connection, Select, func, select
+
+from watcher.model.incident import Incident, Status
+from watcher.model.message import Telling
+from watcher.model.ports import Delivery, IncidentQuery, Owner, TimelineEntry
+from watcher.model.sample import Sight
+from watcher.store import tables
+from watcher.store.database import Database
+from watcher.store.dispatch import DUE
+from watcher.store.lease import stands
+from watcher.store.rows import incident_from, label_needle
+from watcher.store.statements import position
+
+
+class SqlHistory:
+    """Queries; each in a snapshot of its own and under a deadline."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def incidents(self, query: IncidentQuery) -> Sequence[Incident]:
+        """What the filter selects. `since` and `until` ask for what lasted into `[since, until)`."""
+        return await self._database.read(partial(_incidents, statement=_filtered(query)))
+
+    async def incident(self, incident_id: str) -> Incident | None:
+        """By full id, or by a prefix that names exactly one."""
+        found = await self._database.read(partial(_incidents, statement=_by_prefix(incident_id.lower())))
+        return found[0] if len(found) == 1 else None
+
+    async def timeline(self, incident_id: str) -> Sequence[TimelineEntry]:
+        """Its story, oldest first."""
+        timeline = tables.timeline.c
+        query = (
+            select(timeline.at, timeline.kind, timeline.text)
+            .where(timeline.incident_id == incident_id)
+            .order_by(timeline.id)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [TimelineEntry(row.at, row.kind, row.text) for row in rows]
+
+    async def deliveries(self, incident_id: str) -> Sequence[Delivery]:
+        """Who was told, or is yet to be: `at` is when a row last changed, or is due while it is open."""
+        outbox = tables.outbox.c
+        query = select(tables.outbox).where(outbox.incident_id == incident_id).order_by(outbox.id)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [
+            Delivery(
+                target=row.target,
+                telling=Telling(row.telling),
+                state=row.state,
+                attempts=row.attempts,
+                at=row.due_at if row.state == DUE else row.changed_at,
+                detail=row.detail,
+            )
+            for row in rows
+        ]
+
+    async def sights(self) -> Sequence[Sight]:
+        """The last sight of every stream, by source and stream."""
+        query = select(tables.sight).order_by(tables.sight.c.source, tables.sight.c.stream)
+        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [Sight(**row) for row in rows]
+
+    async def backlog(self) -> Mapping[str, int]:
+        """Messages owed, by target."""
+        outbox = tables.outbox.c
+        query = (
+            select(outbox.target, func.count())
+            .where(outbox.state == DUE)
+            .group_by(outbox.target)
+            .order_by(outbox.target)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return {target: owed for target, owed in rows}  # noqa: C416 - dict() wants tuples, these are rows
+
+    async def owner(self) -> Owner | None:
+        """The daemon on this database, if any."""
+        return await self._database.read(self._owner)
+
+    def _owner(self, connection: Connection) -> Owner | None:
+        row = connection.execute(select(tables.lease)).mappings().one()
+        if not row["holder"]:
+            return None
+        alive = stands(row, self._database.now(connection))
+        return Owner(holder=row["holder"], since=row["since"], seen=row["seen"], alive=alive)
+
+
+def _incidents(connection: Connection, statement: Select[tuple[object, ...]]) -> Sequence[Incident]:
+    return [incident_from(row) for row in connection.execute(statement).mappings()]
+
+
+def _filtered(query: IncidentQuery) -> Select[tuple[object, ...]]:
+    incident = tables.incident.c
+    statement = select(tables.incident)
+    if query.status:
+        statement = statement.where(incident.status.in_(sorted(query.status)))
+    if query.severity is not None:
+        statement = statement.where(incident.severity == int(query.severity))
+    if query.rule:
+        statement = statement.where(incident.rule == query.rule)
+    for name, value in query.labels.items():
+        statement = statement.where(position(incident.labels, label_needle(name, value)) > 0)
+    if query.until is not None:
+        statement = statement.where(incident.opened_at < query.until)
+    if query.since is not None:
+        standing = incident.resolved_at.is_(None) & (incident.status != Status.WITHDRAWN)
+        later = (incident.resolved_at > query.since) | (incident.opened_at >= query.since)
+        statement = statement.where(standing | later)
+    return statement.order_by(incident.opened_at.desc(), incident.id.desc()).limit(query.limit)
+
+
+def _by_prefix(prefix: str) -> Select[tuple[object, ...]]:
+    return select(tables.incident).where(tables.incident.c.id.startswith(prefix, autoescape=True)).limit(2)

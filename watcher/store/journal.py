@@ -1,0 +1,105 @@
+"""The journal of batches, cursors and sights: written by the tick, read to rebuild the engine."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Final
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from watcher.model.incident import Incident, Status
+from watcher.model.sample import Cursor, Poll, SampleBatch, Sight
+from watcher.model.time import Instant
+from watcher.store import codec, tables
+from watcher.store.database import Database
+from watcher.store.rows import incident_from
+from watcher.store.statements import upsert
+
+_PAGE: Final = 64
+"""Batches read at once: a page of the largest is some tens of megabytes."""
+
+
+class SqlJournal:
+    """What the engine is rebuilt from."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def batches(self) -> Sequence[SampleBatch]:
+        """Every batch in the journal, in commit order."""
+        found: list[SampleBatch] = []
+        last = 0
+        while rows := await self._database.read(partial(_page, after=last)):
+            payloads = [payload for _id, payload in rows]
+            found += await self._database.apart(partial(_decoded, payloads))
+            last = rows[-1][0]
+        return found
+
+    async def cursors(self) -> Mapping[tuple[str, str], Cursor]:
+        """By (source, stream)."""
+        rows = await self._database.read(lambda connection: connection.execute(select(tables.cursor)).all())
+        return {(row.source, row.stream): Cursor(**row._mapping) for row in rows}  # noqa: SLF001 - public by SQLAlchemy
+
+    async def standing(self) -> Sequence[Incident]:
+        """Incidents that are not over, and those that ended within what the journal covers; oldest first."""
+        return await self._database.read(_standing)
+
+
+def _page(connection: Connection, after: int) -> Sequence[tuple[int, bytes]]:
+    journal = tables.journal.c
+    query = select(journal.id, journal.payload).where(journal.id > after).order_by(journal.id).limit(_PAGE)
+    return [(row.id, row.payload) for row in connection.execute(query)]
+
+
+def _decoded(payloads: Iterable[bytes]) -> list[SampleBatch]:
+    return [codec.decode(payload) for payload in payloads]
+
+
+def _standing(connection: Connection) -> Sequence[Incident]:
+    incident = tables.incident.c
+    begins = select(func.min(tables.journal.c.first_start)).scalar_subquery()
+    recent = (incident.status == Status.RESOLVED) & (incident.resolved_at >= begins)
+    query = (
+        select(tables.incident)
+        .where(incident.status.in_([Status.OPEN, Status.ACKNOWLEDGED]) | recent)
+        .order_by(incident.opened_at, incident.id)
+    )
+    return [incident_from(row) for row in connection.execute(query).mappings()]
+
+
+def journal_values(batch: SampleBatch) -> dict[str, object]:
+    """Column values of a batch; encoding takes milliseconds for a large one."""
+    first = int(batch.starts.min()) if len(batch.starts) else batch.fetched_at
+    last = int(batch.starts.max()) if len(batch.starts) else batch.fetched_at
+    return {
+        "source": batch.source,
+        "stream": batch.stream,
+        "width": batch.width,
+        "fetched_at": batch.fetched_at,
+        "first_start": first,
+        "last_end": last + batch.width,
+        "payload": codec.encode(batch),
+    }
+
+
+def write_polls(
+    connection: Connection, polls: Sequence[Poll], batches: Sequence[Mapping[str, object]]
+) -> None:
+    """Journal the batches (their `journal_values`), move the cursors, keep the last sight of each stream."""
+    if batches:
+        connection.execute(insert(tables.journal), batches)
+    cursors = {(poll.cursor.source, poll.cursor.stream): poll.cursor for poll in polls if poll.cursor}
+    sights: dict[tuple[str, str], Sight] = {
+        (poll.sight.source, poll.sight.stream): poll.sight for poll in polls
+    }
+    upsert(connection, tables.cursor, [asdict(cursor) for cursor in cursors.values()])
+    upsert(connection, tables.sight, [asdict(sight) for sight in sights.values()])
+
+
+def forget(connection: Connection, before: Mapping[str, Instant]) -> None:
+    """Drop journal rows that end at or before their source's instant."""
+    journal = tables.journal.c
+    for source, instant in before.items():
+        connection.execute(
+            delete(tables.journal).where(journal.source == source, journal.last_end <= instant)
+        )

@@ -1,0 +1,44 @@
+"""Statements that both databases share but SQLAlchemy spells by dialect."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import GenericFunction
+
+T = TypeVar("T")
+
+_CHUNK: Final = 500
+"""Values in one IN list: far below the 32 766 parameters that SQLite and Postgres allow."""
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows, or replace those with the same primary key."""
+    if not rows:
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table)
+    keys = [column.name for column in table.primary_key]
+    values = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), list(rows))
+
+
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The values in slices short enough for one IN list."""
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]
+
+
+class position(GenericFunction[int]):  # noqa: N801 - a function's name in SQL
+    """Where a text begins in another, from 1; 0 when it is not there. Case counts, unlike SQLite's LIKE."""
+
+    inherit_cache = True
+    name = "strpos"
+
+
+@compiles(position, "sqlite")
+def _instr(element: position, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's hook
+    return f"instr({compiler.process(element.clauses, **options)})"

@@ -1,0 +1,162 @@
+"""The schema: every table of the database, the same on SQLite and on Postgres.
+
+Instants are BigInteger milliseconds UTC; labels and evidence are JSON text, so that both databases hold the
+same bytes. `alembic/versions` makes these tables; a test compares the two.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+SCHEMA: Final = "0001"
+"""The revision these tables stand at; known here, so that an up-to-date database starts without alembic."""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+_RowId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER numbers itself on SQLite
+
+_LIVE = text("status <> 'withdrawn'")
+_DUE = text("state = 'due'")
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("identity", Text, nullable=False),  # digest of rule and labels: short enough for any index
+    Column("rule", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("severity", SmallInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("resolution", Text),
+    Column("summary", Text, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("detected_at", BigInteger, nullable=False),
+    Column("acknowledged_at", BigInteger),
+    Column("resolved_at", BigInteger),
+    Column("parent_id", Text),
+    Column("merged_into", Text),
+    Column("evidence", Text, nullable=False),
+    Column("recovery", Text),
+    Column("drill", Boolean, nullable=False),
+    # Two episodes of one key cannot start together, so no restart can open one twice.
+    Index(
+        "uq_incident_episode",
+        "identity",
+        "opened_at",
+        unique=True,
+        sqlite_where=_LIVE,
+        postgresql_where=_LIVE,
+    ),
+    Index("ix_incident_opened_at", "opened_at"),
+    Index("ix_incident_status", "status", "resolved_at"),
+)
+
+timeline = Table(
+    "timeline",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("incident_id", Text, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("mark", Text),  # which transition this is; empty for what people do
+    UniqueConstraint("incident_id", "mark"),
+    sqlite_autoincrement=True,
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("incident_id", Text, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    Column("mark", Text, nullable=False),  # which transition it tells of, or which row it reminds of
+    Column("telling", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("rank", SmallInteger, nullable=False),  # what is told first: critical, openings
+    Column("state", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("repeat", BigInteger, nullable=False),
+    Column("leased_until", BigInteger, nullable=False),  # 0: nobody is sending it
+    Column("waits_for", BigInteger),  # an older row about the same, not delivered when this one was written
+    Column("attempts", Integer, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),
+    UniqueConstraint("incident_id", "target", "mark"),
+    Index("ix_outbox_due", "target", "rank", "id", sqlite_where=_DUE, postgresql_where=_DUE),
+    sqlite_autoincrement=True,
+)
+
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("stream", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger),
+)
+
+sight = Table(
+    "sight",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("stream", Text, primary_key=True),
+    Column("vendor", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("up", Boolean, nullable=False),
+    Column("family", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("caught_up", Boolean, nullable=False),
+    Column("behind", BigInteger, nullable=False),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", _RowId, primary_key=True),  # commit order: one writer, and ids are never used again
+    Column("source", Text, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("width", BigInteger, nullable=False),
+    Column("fetched_at", BigInteger, nullable=False),
+    Column("first_start", BigInteger, nullable=False),
+    Column("last_end", BigInteger, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Index("ix_journal_source_last_end", "source", "last_end"),
+    sqlite_autoincrement=True,
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),  # empty: nobody
+    Column("epoch", BigInteger, nullable=False),  # one more with each owner: fences off the ones before
+    Column("since", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
