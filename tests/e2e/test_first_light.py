@@ -1,0 +1,69 @@
+"""The whole path, for real: a daemon of its own process, from the vendors' sockets to the message someone reads."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from tests.e2e.town import (
+    assert_each_was_told,
+    catching,
+    found,
+    glance,
+    settled,
+    stop,
+    town,
+    until,
+    watching,
+)
+from watcher.model.time import MINUTE
+
+pytestmark = pytest.mark.timeout(120)
+
+
+async def test_the_daemon_finds_what_is_wrong_and_nothing_else_and_tells_it_once(tmp_path: Path) -> None:
+    async with town(tmp_path) as place, catching() as catchers:
+        config = place.configure("whole", catchers)
+        async with watching(config) as daemon:
+            await until(config, settled, seconds=60)
+            assert await stop(daemon) == 0
+
+        anchor = place.simulation.anchor
+        assert await found(config) == {
+            ("http_5xx_spike", "shop"): (anchor - 50 * MINUTE, anchor - 38 * MINUTE, "resolved"),
+            ("hit_ratio_drop", "video"): (anchor - 25 * MINUTE, None, "open"),
+            ("certificate_expiry", "www.example.com"): (None, None, "open"),
+        }
+        await assert_each_was_told(config, catchers)
+        assert len(catchers.mail.mails) == len(catchers.hook.hooks) == 3
+        over = next(mail for mail in catchers.mail.mails if mail.subject.startswith("Resolved"))
+        assert "12 min" in over.subject
+        assert "Now: 0.2 %" in over.body()
+        assert "<html" in over.body("html")
+        refused = [call for call in place.simulation.cdnvideo.wire.log if call.status != 200]
+        assert refused == []
+
+
+async def test_a_stop_in_the_middle_of_a_backfill_changes_nothing(tmp_path: Path) -> None:
+    async with town(tmp_path) as place, catching() as whole, catching() as broken:
+        reference = place.configure("reference", whole)
+        async with watching(reference) as daemon:
+            await until(reference, settled, seconds=60)
+            assert await stop(daemon) == 0
+
+        config = place.configure("broken", broken, limit=20)
+        for _ in range(3):
+            async with watching(config) as daemon:
+                before = len(place.simulation.cdnvideo.wire.log)
+                with anyio.fail_after(20):
+                    while len(place.simulation.cdnvideo.wire.log) < before + 25:
+                        await anyio.sleep(0.05)
+                _, _, behind = await glance(config)
+                assert await stop(daemon) == 0
+                assert behind
+        async with watching(config) as daemon:
+            await until(config, settled, seconds=60)
+            assert await stop(daemon) == 0
+
+        assert await found(config) == await found(reference)
+        await assert_each_was_told(config, broken)

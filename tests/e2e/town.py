@@ -1,0 +1,165 @@
+"""Everything around a daemon, for real: simulated vendors, a mail server, a webhook, and child processes."""
+
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.abc import Process
+from ruamel.yaml import YAML
+
+from watcher import app
+from watcher.errors import DatabaseUnusable
+from watcher.model.incident import Incident
+from watcher.model.ports import History, IncidentQuery
+from watcher.runtime.clock import SystemClock
+from watcher.simulate.mail_catcher import MailCatcher, mail_catcher
+from watcher.simulate.scenario import load_scenario
+from watcher.simulate.serve import Simulation, serve
+from watcher.simulate.webhook_catcher import WebhookCatcher, webhook_catcher
+
+Found = Mapping[tuple[str, str], tuple[int | None, int | None, str]]
+"""By rule and what it is about: opened (None for states, which open when first seen), resolved, status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catchers:
+    """Where one daemon's messages arrive."""
+
+    mail: MailCatcher
+    hook: WebhookCatcher
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """One simulation that any number of daemons may watch, each with its own book and catchers."""
+
+    simulation: Simulation
+    folder: Path
+
+    def configure(self, name: str, catchers: Catchers, *, database: str = "", limit: float = 40) -> Path:
+        """Write a daemon's configuration."""
+        announced = self.simulation.announcement()
+        cdnvideo = announced["cdnvideo"]["source"] | {"limit": limit}
+        content = {
+            "database": database or f"sqlite:///{self.folder}/{name}.db",
+            "sources": [cdnvideo, announced["tls"]["source"]],
+            "receivers": [
+                {"name": "mail", "urls": [catchers.mail.apprise_url]},
+                {"name": "hook", "urls": [catchers.hook.apprise_url]},
+            ],
+        }
+        path = self.folder / f"{name}.yaml"
+        with path.open("w") as file:
+            YAML().dump(content, file)
+        return path
+
+
+@asynccontextmanager
+async def town(folder: Path) -> AsyncIterator[Town]:
+    """Serve the shipped scenario."""
+    async with serve(load_scenario(), clock=SystemClock()) as simulation:
+        yield Town(simulation, folder)
+
+
+@asynccontextmanager
+async def catching() -> AsyncIterator[Catchers]:
+    """A mail server and a webhook of one daemon's own."""
+    async with AsyncExitStack() as stack:
+        mail = await stack.enter_async_context(mail_catcher())
+        yield Catchers(mail, await stack.enter_async_context(webhook_catcher()))
+
+
+@asynccontextmanager
+async def watching(config: Path) -> AsyncIterator[Process]:
+    """A daemon of its own process, killed at the end if it still runs."""
+    command = [sys.executable, "-m", "watcher", "run", "-c", str(config)]
+    log = config.with_suffix(".log").open("ab")
+    try:
+        async with await anyio.open_process(command, stdin=None, stdout=log, stderr=log) as process:
+            try:
+                yield process
+            finally:
+                if process.returncode is None:
+                    process.kill()
+    finally:
+        log.close()
+
+
+async def stop(process: Process) -> int:
+    """SIGTERM, and the exit code."""
+    os.kill(process.pid, signal.SIGTERM)
+    with anyio.fail_after(20):
+        return await process.wait()
+
+
+async def until(
+    config: Path, satisfied: Callable[[Sequence[Incident], int, int], bool], *, seconds: float
+) -> None:
+    """Wait for the book to satisfy: incidents, messages owed, and streams that have not caught up."""
+    try:
+        with anyio.fail_after(seconds):
+            while not satisfied(*await glance(config)):
+                await anyio.sleep(0.2)
+    except TimeoutError:
+        state, log = await glance(config), config.with_suffix(".log").read_text()[-3000:]
+        raise AssertionError(f"not in {seconds:g} s: {state}\n{log}") from None
+
+
+async def glance(config: Path) -> tuple[Sequence[Incident], int, int]:
+    """Incidents, messages owed, and streams that have not caught up; a book that is not there yet is empty."""
+    try:
+        async with app.history(app.load(config)) as history:
+            sights = await history.sights()
+            behind = sum(not sight.caught_up for sight in sights) + (len(sights) < SIGHTS)
+            return await _incidents(history), sum((await history.backlog()).values()), behind
+    except DatabaseUnusable:
+        return [], 0, SIGHTS
+
+
+SIGHTS = 6
+"""Streams of the shipped scenario: three of CDNvideo, one of TLS, and that of each source's own list."""
+
+
+async def _incidents(history: History) -> Sequence[Incident]:
+    return await history.incidents(IncidentQuery())
+
+
+def settled(incidents: Sequence[Incident], owed: int, behind: int) -> bool:
+    """Everything there was to find is found and told."""
+    return len(incidents) >= 3 and owed == 0 and behind == 0
+
+
+async def found(config: Path) -> Found:
+    """What the book holds, comparable between daemons that looked at one truth."""
+    incidents, _, _ = await glance(config)
+    held: Counter[tuple[str, str]] = Counter()
+    result: dict[tuple[str, str], tuple[int | None, int | None, str]] = {}
+    for incident in incidents:
+        labels = dict(incident.key.labels)
+        key = (incident.key.rule, labels.get("resource") or labels.get("domain") or labels["stream"])
+        held[key] += 1
+        opened = None if incident.key.rule == "certificate_expiry" else incident.opened_at
+        result[key] = (opened, incident.resolved_at, incident.status)
+    assert max(held.values(), default=0) <= 1, f"an incident stands twice: {held}"
+    return result
+
+
+async def assert_each_was_told(config: Path, catchers: Catchers) -> None:
+    """Every incident reached both receivers, and whatever came twice came with one key."""
+    incidents, _, _ = await glance(config)
+    hooks: Sequence[Mapping[str, Any]] = [json.loads(json.dumps(hook.body)) for hook in catchers.hook.hooks]
+    for incident in incidents:
+        mails = [mail for mail in catchers.mail.mails if incident.id in mail.body()]
+        posts = [post for post in hooks if incident.id in str(post["message"])]
+        assert mails, f"no mail told of {incident.summary}"
+        assert posts, f"no webhook told of {incident.summary}"
+        assert len({mail.message["X-Watcher-Key"] for mail in mails}) == 1, [mail.subject for mail in mails]
+        assert len({post["key"] for post in posts}) == 1, [post["title"] for post in posts]
