@@ -277,3 +277,12 @@ async def test_a_large_backlog_is_claimed_in_parts_each_row_once(store: Store) -
     assert len({row.id for part in parts for row in part}) == 700
     await store.outbox.done([row for part in parts for row in part], at=NOON, detail="")
     assert await store.history.backlog() == {}
+
+
+async def test_a_recovery_says_whether_its_target_heard_of_the_opening(store: Store) -> None:
+    await store.apply(FIRST, owed=[owed()])
+    assert await tell(store) == [Telling.OPENED]
+    await store.apply(OVER, owed=[owed(), owed("hook/0")])
+
+    assert [row.heard for row in await claim(store)] == [True]
+    assert [row.heard for row in await claim(store, target="hook/0")] == [False]

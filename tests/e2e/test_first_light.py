@@ -1,8 +1,7 @@
-"""The whole path, for real: a daemon of its own process, from the vendors' sockets to the message someone reads."""
+"""The whole path, for real: a daemon of its own process, from the vendors' sockets to a message."""
 
 from pathlib import Path
 
-import anyio
 import pytest
 
 from tests.e2e.town import (
@@ -10,6 +9,7 @@ from tests.e2e.town import (
     catching,
     found,
     glance,
+    polled,
     settled,
     stop,
     town,
@@ -55,9 +55,7 @@ async def test_a_stop_in_the_middle_of_a_backfill_changes_nothing(tmp_path: Path
         for _ in range(3):
             async with watching(config) as daemon:
                 before = len(place.simulation.cdnvideo.wire.log)
-                with anyio.fail_after(20):
-                    while len(place.simulation.cdnvideo.wire.log) < before + 25:
-                        await anyio.sleep(0.05)
+                await polled(lambda: len(place.simulation.cdnvideo.wire.log) >= before + 25, seconds=20)  # noqa: B023 - called at once
                 _, _, behind = await glance(config)
                 assert await stop(daemon) == 0
                 assert behind

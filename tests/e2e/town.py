@@ -106,15 +106,22 @@ async def until(
     """Wait for the book to satisfy: incidents, messages owed, and streams that have not caught up."""
     try:
         with anyio.fail_after(seconds):
-            while not satisfied(*await glance(config)):
+            while not satisfied(*await glance(config)):  # noqa: ASYNC110 - another process has no event
                 await anyio.sleep(0.2)
     except TimeoutError:
         state, log = await glance(config), config.with_suffix(".log").read_text()[-3000:]
         raise AssertionError(f"not in {seconds:g} s: {state}\n{log}") from None
 
 
+async def polled(satisfied: Callable[[], bool], *, seconds: float) -> None:
+    """Wait for something that another process brings about."""
+    with anyio.fail_after(seconds):
+        while not satisfied():  # noqa: ASYNC110 - another process has no event
+            await anyio.sleep(0.05)
+
+
 async def glance(config: Path) -> tuple[Sequence[Incident], int, int]:
-    """Incidents, messages owed, and streams that have not caught up; a book that is not there yet is empty."""
+    """Incidents, messages owed, and streams that have not caught up; no book yet is an empty one."""
     try:
         async with app.history(app.load(config)) as history:
             sights = await history.sights()

@@ -89,7 +89,7 @@ def _claim(connection: Connection, target: str, at: Instant, lease: Duration, li
         connection.execute(update(outbox).where(outbox.c.id.in_(some)).values(leased_until=at + lease))
         joined = outbox.join(incident, incident.c.id == outbox.c.incident_id)
         columns = [column.label(f"outbox_{column.name}") for column in outbox.c]
-        query = select(*columns, *incident.c).select_from(joined).where(outbox.c.id.in_(some))
+        query = select(*columns, *incident.c, _heard()).select_from(joined).where(outbox.c.id.in_(some))
         for row in connection.execute(query).mappings():
             found[row["outbox_id"]] = Due(
                 id=row["outbox_id"],
@@ -99,8 +99,16 @@ def _claim(connection: Connection, target: str, at: Instant, lease: Duration, li
                 created_at=row["outbox_created_at"],
                 attempts=row["outbox_attempts"],
                 held=row["outbox_held"],
+                heard=row["heard"],
             )
     return [found[one] for one in ids]
+
+
+def _heard() -> ColumnElement[bool]:
+    """Whether the row's target has been told of the row's incident before."""
+    told = outbox.alias("told")
+    of_same = (told.c.incident_id == outbox.c.incident_id) & (told.c.target == outbox.c.target)
+    return select(told.c.id).where(of_same, told.c.state == DONE).correlate(outbox).exists().label("heard")
 
 
 def _done(connection: Connection, ids: Sequence[int], at: Instant, detail: str) -> None:
