@@ -32,7 +32,11 @@ def test_a_breach_opens_at_its_first_bin_and_resolves_at_the_end_of_its_last(wor
     (resolved,) = cdn.run(range(6, 8), (100, 0))
 
     assert (opened.change, opened.opened_at, opened.resolved_at) == (Change.OPENED, minute(3), None)
-    assert (resolved.change, resolved.opened_at, resolved.resolved_at) == (Change.RESOLVED, minute(3), minute(6))
+    assert (resolved.change, resolved.opened_at, resolved.resolved_at) == (
+        Change.RESOLVED,
+        minute(3),
+        minute(6),
+    )
     assert resolved.resolution is Resolution.RECOVERED
     assert resolved.recovery is not None
     assert resolved.recovery.seen == 0
@@ -114,7 +118,9 @@ def test_unknown_pauses_for(world: Make, minute: At) -> None:
     assert opened.opened_at == minute(0)
 
 
-def test_firing_unseen_for_a_day_is_noted_and_for_a_week_is_closed_as_unjudged(world: Make, minute: At) -> None:
+def test_firing_unseen_for_a_day_is_noted_and_for_a_week_is_closed_as_unjudged(
+    world: Make, minute: At
+) -> None:
     cdn = world()
     cdn.run(range(2), (100, 9), (100, 0))
     for hour in range(1, 24 * 8):
@@ -208,7 +214,7 @@ def test_a_coarse_stream_hands_its_episode_to_the_fine_one(world: Make, minute: 
 def test_the_order_of_arrival_does_not_matter(
     world: Make, bad: list[float], seed: int, hold: int, keep: int
 ) -> None:
-    """Any order, duplication and partial-then-corrected delivery within the horizon gives the same episodes."""
+    """Nor do duplicates and partial, later corrected deliveries, within the horizon."""
     chance = random.Random(seed)  # noqa: S311 - a test's shuffle
     ordered, shuffled = (world(hold=hold * MINUTE, keep=keep * MINUTE) for _ in range(2))
     for minute, value in enumerate(bad):
@@ -250,8 +256,10 @@ def test_a_rebuild_from_journal_and_book_goes_on_as_if_nothing_had_happened(
 
 
 def standing(transitions: list[Transition]) -> list[tuple[str, Instant, Instant | None]]:
-    """What a book would hold after these: (resource, opened, resolved), withdrawn and merged ones left out."""
-    return sorted((dict(i.key.labels)["resource"], i.opened_at, i.resolved_at) for i in incidents(transitions))
+    """What a book would hold: (resource, opened, resolved), without the withdrawn and merged."""
+    return sorted(
+        (dict(i.key.labels)["resource"], i.opened_at, i.resolved_at) for i in incidents(transitions)
+    )
 
 
 def incidents(transitions: list[Transition]) -> list[Incident]:
@@ -352,3 +360,17 @@ def test_a_chronic_error_floor_is_the_resource_s_own_level(world: Make) -> None:
     cdn.run(range(120), (1000, 60))
 
     assert cdn.transitions == []
+
+
+def test_a_rebuild_leaves_alone_what_ended_long_ago_across_a_boundary(world: Make) -> None:
+    """The coarse stream ended within an incident whose end lies in fine bins older than the horizon."""
+    before, after = world(horizon=30 * MINUTE), world(horizon=30 * MINUTE)
+    before.stream, before.width = "resources-10m", 10 * MINUTE
+    batches = [before.batch(0, (100, 0)), before.batch(10, (100, 90))]
+    before.stream, before.width = "resources", MINUTE
+    batches += [before.batch(minute, (10, 9 if minute < 40 else 0)) for minute in range(20, 240)]
+    for batch in batches:
+        before.feed(batch)
+
+    assert after.engine.rebuild(batches, incidents(before.transitions), at=batches[-1].fetched_at) == []
+    assert after.state() == "inactive"

@@ -32,7 +32,7 @@ class Engine:
         self._names: dict[str, dict[str, str]] = {}
         self._sighted: dict[tuple[str, str], Instant] = {}
         self._standing: dict[str, dict[LabelSet, list[Episode]]] = {}
-        self._judge_from: dict[str, dict[str, Instant]] = {}
+        self._rebuilt = False
 
     def ingest(self, batch: SampleBatch) -> None:
         """Take a batch into the windows of every rule that reads it. Judges nothing."""
@@ -75,13 +75,14 @@ class Engine:
                 continue
             episodes = self._standing.setdefault(incident.key.rule, {}).setdefault(incident.key.labels, [])
             episodes.append(Episode(incident.opened_at, incident.resolved_at, incident.resolution))
-        batches = list(batches)
-        margin = self._horizon + max((b.rule.hold + b.rule.keep_firing_for for b in self._rules), default=0)
-        for batch in batches:
-            since = self._judge_from.setdefault(batch.source, {})
-            since[batch.stream] = max(since.get(batch.stream, NEVER), batch.settled_until - margin)
         for batch in batches:
             self.ingest(batch)
+        margin = self._horizon + max((b.rule.hold + b.rule.keep_firing_for for b in self._rules), default=0)
+        for (rule_id, source), tracks in self._tracks.items():
+            for track in tracks:
+                watermark = max(self._watermarks[source][stream] for stream in track.lanes)
+                track.begin(self._standing.get(rule_id, {}), watermark - margin)
+        self._rebuilt = True
         return self.evaluate(at)
 
     def reach(self) -> Duration:
@@ -119,8 +120,8 @@ class Engine:
             if batch.stream in track.lanes or any(key in track.index for key in binding.groups):
                 return track
         track = Track(bound, self._horizon)
-        track.standing = self._standing.get(bound.rule.id, {})
-        track.judge_from = self._judge_from.get(batch.source, {})
+        if self._rebuilt:
+            track.standing = self._standing.get(bound.rule.id, {})
         tracks.append(track)
         return track
 

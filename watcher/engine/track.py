@@ -75,11 +75,11 @@ class Track:
         self.told: dict[int, list[Episode]] = {}
         """The same as it was last told."""
         self.standing: Mapping[LabelSet, Sequence[Episode]] = {}
-        """What the book held of each group at start."""
+        """What the book held of each group at start, for rows that are yet to come."""
         self.late = 0
         """Bins that came too late to be judged."""
-        self.judge_from: dict[str, Instant] = {}
-        """By stream: bins that begin earlier are history only (set while rebuilding)."""
+        self.judge_from: Instant = NEVER
+        """Bins that begin earlier are history only: what they led to stands in the book."""
         self._horizon = horizon
         self._reach: Reach = bound.detector.reach()
         self._holds = Holds(bound.rule.hold, bound.rule.keep_firing_for)
@@ -90,8 +90,8 @@ class Track:
 
     # --- taking bins in
 
-    def rows(self, keys: Sequence[LabelSet], stream: str) -> Rows:
-        """Row numbers of these groups; new ones are added, as the book holds them."""
+    def rows(self, keys: Sequence[LabelSet]) -> Rows:
+        """Row numbers of these groups; new ones are added, and go on with what stands open in the book."""
         fresh = [key for key in keys if key not in self.index]
         for key in fresh:
             self.index[key] = len(self.keys)
@@ -101,24 +101,34 @@ class Track:
             self.frozen.grow(len(self.keys))
             self._usual.clear()
         for key in fresh:
-            self._seed(self.index[key], self.standing.get(key, ()), self.judge_from.get(stream))
+            for episode in self.standing.get(key, ()):
+                if episode.resolved_at is None:
+                    self._seed(self.index[key], episode, until=episode.opened_at)
         return np.array([self.index[key] for key in keys], np.intp)
 
-    def _seed(self, row: int, standing: Sequence[Episode], judge_from: Instant | None) -> None:
-        """Start a row with the episodes the book holds of it and the bins at hand cannot tell of again.
+    def begin(self, standing: Mapping[LabelSet, Sequence[Episode]], judge_from: Instant) -> None:
+        """Before judging the bins of a rebuild: those that begin before a time are not judged again.
 
-        `judge_from` is None where nothing at hand will be judged again: then all that stands open goes on.
+        What the book holds from before it stands: an episode that reaches beyond it is where its row starts,
+        one that begins later is what judging must find again, an older one is no business of these bins.
         """
-        for episode in standing:
-            if judge_from is not None and (episode.resolved_at or NEVER * -1) <= judge_from:
-                continue
-            self.told.setdefault(row, []).append(episode)
-            before = judge_from is None or episode.opened_at < judge_from
-            if before and not (judge_from is None and episode.resolved_at is not None):
-                until = max(episode.opened_at, judge_from or episode.opened_at)
-                for lifecycle in (self.frozen, self.present):
-                    lifecycle.seed(row, episode.opened_at, until)
-                self.episodes[row] = [Episode(episode.opened_at)]
+        self.standing = standing
+        self.judge_from = judge_from
+        for key, row in self.index.items():
+            for episode in standing.get(key, ()):
+                if episode.resolved_at is not None and episode.resolved_at <= self.judge_from:
+                    continue
+                if episode.opened_at < self.judge_from:
+                    self._seed(row, episode, until=self.judge_from)
+                else:
+                    self.told.setdefault(row, []).append(episode)
+
+    def _seed(self, row: int, episode: Episode, *, until: Instant) -> None:
+        """Start a row as firing, its last breach known up to a time."""
+        self.told.setdefault(row, []).append(episode)
+        self.episodes[row] = [episode.reopened()]
+        for lifecycle in (self.frozen, self.present):
+            lifecycle.seed(row, episode.opened_at, until)
 
     def lane(self, stream: str, width: Duration) -> Lane:
         """The stream's lane, made at first sight."""
@@ -142,7 +152,7 @@ class Track:
 
     def put_bound(self, lane: Lane, binding: Binding, starts: Sequence[Instant], values: Floats) -> None:
         """Take the bins of a batch through its binding."""
-        rows = self.rows(binding.groups, lane.stream)
+        rows = self.rows(binding.groups)
         lane.admit(rows, len(self.keys))
         for start, grid in zip(starts, values, strict=True):
             columns = {role: binding.column(role, grid, rows, len(self.keys)) for role in self.detector.roles}
@@ -192,7 +202,7 @@ class Track:
 
     def _judge(self, lane: Lane, start: Instant) -> Readings:
         """Judge one bin; rows that another stream feeds are left out, as is what is history only."""
-        if start < self.judge_from.get(lane.stream, NEVER):
+        if start < self.judge_from:
             reading = np.full(len(lane.member), SKIP, np.int8)
         else:
             reading = np.where(lane.member, self.verdict(lane, start).reading, SKIP).astype(np.int8)
