@@ -47,6 +47,17 @@ async def test_all_streams_are_known_before_the_first_is_read(clock: Clock) -> N
     assert opening == [("coarse", False), ("fine", False)]
 
 
+async def test_a_stream_with_a_backlog_is_known_before_one_without(clock: Clock) -> None:
+    """Else what is held until the source has caught up would be let go at a restart."""
+    rig = Rig(clock, COARSE, FINE)
+    end = clock.now() // HOUR * HOUR - HOUR
+    complete = Cursor("cdn", "coarse", end, end - HOUR, until=end)
+    await read(rig, MINUTE, {"coarse": complete})
+    opening = [(poll.sight.stream, poll.sight.caught_up) for poll in rig.sink.polls[:2]]
+
+    assert opening == [("fine", False), ("coarse", True)]
+
+
 async def test_a_source_that_cannot_tell_its_streams_is_asked_again_at_its_cadence(clock: Clock) -> None:
     rig = Rig(clock, STATES)
     rig.vendor.refusal = NetworkFailed("no connection in time")

@@ -38,6 +38,7 @@ class OwnSight:
         self.next_tick: Instant = self.answered_at
         """The first planned tick that has no bin yet."""
         self._tick = self.next_tick
+        self._since = self.answered_at
 
     def begin(self, tick: Instant) -> bool:
         """A planned tick has come: whether it may ask the vendor."""
@@ -51,10 +52,14 @@ class OwnSight:
         if self._error is not None:
             self._log.info("stream_up", after=self._error.family)
             self._error = None
+            self._since = self.answered_at
 
     def failed(self, error: CollectError) -> None:
         """A question had no good answer."""
-        self._breaker = self._breaker.failed(error, now=self._line.clock.now(), every=self._every)
+        now = self._line.clock.now()
+        self._breaker = self._breaker.failed(error, now=now, every=self._every)
+        if self._error is None:
+            self._since = now
         if self._error is None or self._error.family != error.family:
             trace = {"exc_info": error} if isinstance(error, CollectorBug) else {}
             self._log.warning("stream_down", family=error.family, message=self._words(error), **trace)
@@ -73,6 +78,7 @@ class OwnSight:
             message=self._words(error or note),
             caught_up=caught_up,
             behind=behind,
+            since=self._since,
         )
 
     def bins(self, *, delay: Duration, ended: bool = False) -> tuple[SampleBatch, ...]:

@@ -64,14 +64,20 @@ class SourceReader:
         await self._launch(specs, group)
 
     async def _launch(self, specs: Sequence[StreamSpec], group: TaskGroup) -> None:
-        """Start what is new. All are made known before any runs: no stream is overlooked as caught up."""
+        """Start what is new.
+
+        All are made known before any runs, and those with a backlog before those without: so a source is at
+        no time taken to have caught up because its backlog has not been heard of yet.
+        """
         found = spans(specs, self._cursors, self._line.clock.now())
         new = [spec for spec in specs if spec.name not in self._pollers]
         for spec in new:
             poller = Poller(self._line, spec, found[spec.name], self._cursors.get(spec.name))
             self._pollers[spec.name] = poller
             self._after[spec.name] = spec.after
-            await self._line.send(poller.opening())
+        openings = [self._pollers[spec.name].opening() for spec in new]
+        for opening in sorted(openings, key=lambda poll: poll.sight.caught_up):
+            await self._line.send(opening)
         for spec in new:
             group.start_soon(self._run, spec, name=f"{self._line.source}/{spec.name}")
 
