@@ -48,6 +48,7 @@ from watcher.store.journal import SqlJournal
 from watcher.store.lease import Lease
 from watcher.store.migrate import upgrade as migrate
 from watcher.store.outbox import SqlOutbox
+from watcher.store.tables import SCHEMA
 
 
 def load(path: Path) -> Config:
@@ -70,13 +71,14 @@ def secrets(config: Config) -> Collection[str]:
 
 
 async def upgrade(config: Config) -> str:
-    """Bring the database to this watcher's schema; where it stands now.
+    """Bring the database to this watcher's schema; words for where it stood and stands.
 
     Raises:
         DatabaseUnusable: it cannot be opened, written or upgraded.
     """
     async with await Database.open(config.database.reveal(), clock=SystemClock()) as database:
-        return str(await migrate(database))
+        before = await migrate(database)
+    return f"at {SCHEMA}" if before == SCHEMA else f"at {SCHEMA}, upgraded from {before or 'nothing'}"
 
 
 @asynccontextmanager
@@ -170,9 +172,12 @@ async def _rebuilt(
 ) -> tuple[Engine, Sequence[Transition], Mapping[tuple[str, str], Cursor]]:
     """The engine as the journal and the book say it was, and what they show to be untold."""
     engine = Engine(rules(config))
-    batches = await journal.batches()
-    untold = await anyio.to_thread.run_sync(engine.rebuild, batches, await journal.standing(), clock.now())
-    structlog.get_logger().info("engine rebuilt", batches=len(batches), untold=len(untold))
+    batches = 0
+    async for page in journal.pages():
+        await anyio.to_thread.run_sync(engine.recall, page)
+        batches += len(page)
+    untold = await anyio.to_thread.run_sync(engine.rebuild, await journal.standing(), clock.now())
+    structlog.get_logger().info("engine rebuilt", batches=batches, untold=len(untold))
     return engine, untold, await journal.cursors()
 
 

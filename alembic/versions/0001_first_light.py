@@ -125,6 +125,7 @@ def _streams() -> None:
         sa.Column("message", sa.Text, nullable=False),
         sa.Column("caught_up", sa.Boolean, nullable=False),
         sa.Column("behind", sa.BigInteger, nullable=False),
+        sa.Column("since", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("source", "stream", name="pk_sight"),
     )
 

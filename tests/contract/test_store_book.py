@@ -231,7 +231,7 @@ async def test_a_tick_of_an_owner_that_was_replaced_writes_nothing(store: Store)
 
     with pytest.raises(LeaseLost):
         await store.book.commit(Tick(at=NOON, polls=[poll(batch())], changes=[(opened(), [owed()])]))
-    assert not await store.journal.batches()
+    assert not await store.batches()
     assert not await store.history.incidents(IncidentQuery())
 
 
@@ -242,7 +242,7 @@ async def test_a_tick_that_fails_half_way_writes_nothing(store: Store) -> None:
     with pytest.raises(Exception, match=r"(?i)null"):
         await store.book.commit(Tick(at=NOON, polls=[poll(batch())], changes=[(broken, [])]))
     assert not await store.journal.cursors()
-    assert not await store.journal.batches()
+    assert not await store.batches()
 
 
 async def test_forgotten_journal_rows_go_by_source_and_by_their_end(store: Store) -> None:
@@ -250,7 +250,7 @@ async def test_forgotten_journal_rows_go_by_source_and_by_their_end(store: Store
     await store.book.commit(Tick(at=NOON, polls=[poll(*batches)]))
     await store.book.commit(Tick(at=NOON, forget_before={"cdnv": NOON + MINUTE}))
 
-    kept = [(one.source, int(one.starts[0])) for one in await store.journal.batches()]
+    kept = [(one.source, int(one.starts[0])) for one in await store.batches()]
     assert kept == [("cdnv", NOON + MINUTE), ("lsw", NOON)]
 
 

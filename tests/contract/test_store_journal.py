@@ -20,7 +20,7 @@ async def test_batches_come_back_in_the_order_in_which_they_were_committed(store
     await store.book.commit(Tick(at=NOON, polls=[poll(later), poll(earlier)]))
     await store.book.commit(Tick(at=NOON, polls=[poll(later)]))
 
-    found = await store.journal.batches()
+    found = await store.batches()
     assert [float(one.values[0, 0, 0]) for one in found] == [2.0, 3.0, 2.0]
     assert (found[0].entities, found[0].metrics) == (later.entities, later.metrics)
 
@@ -29,7 +29,7 @@ async def test_a_journal_of_many_rows_is_read_whole(store: Store) -> None:
     batches = [batch(start=NOON + number * MINUTE) for number in range(150)]
     await store.book.commit(Tick(at=NOON, polls=[poll(*batches)]))
 
-    found = await store.journal.batches()
+    found = await store.batches()
     assert [int(one.starts[0]) for one in found] == [int(one.starts[0]) for one in batches]
 
 
@@ -70,6 +70,6 @@ async def test_what_is_open_stands_and_what_ended_within_the_journal(store: Stor
 
 
 async def test_a_new_database_holds_nothing(store: Store) -> None:
-    assert not await store.journal.batches()
+    assert not await store.batches()
     assert not await store.journal.cursors()
     assert not await store.journal.standing()

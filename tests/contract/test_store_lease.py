@@ -1,5 +1,6 @@
 """The lease on SQLite and on Postgres: one daemon a database."""
 
+import os
 import subprocess
 import sys
 
@@ -71,7 +72,7 @@ async def test_a_killed_daemon_is_replaced_at_once_on_its_own_machine(database: 
             await Lease(database).acquire()
 
         child.kill()
-        child.stdout.read()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         await Lease(database).acquire()
 
 

@@ -145,6 +145,10 @@ class Store:
         book = SqlBook(database, lease, time_ordered(lambda _bits: next(numbers)))
         return cls(database, lease, book, SqlJournal(database), SqlOutbox(database), SqlHistory(database))
 
+    async def batches(self) -> list[SampleBatch]:
+        """All that the journal holds."""
+        return [batch async for page in self.journal.pages() for batch in page]
+
     async def apply(
         self, *transitions: Transition, owed: Sequence[Owed] = (), at: Instant = NOON
     ) -> Sequence[Committed]:

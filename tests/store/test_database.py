@@ -74,7 +74,7 @@ async def test_a_full_database_refuses_a_tick_whole_and_takes_it_later(tmp_path:
 
         await database.write(lambda one: one.scalar(text("PRAGMA max_page_count = 100000")))
         await store.book.commit(full)
-        assert len(await store.journal.batches()) == 500
+        assert len(await store.batches()) == 500
 
 
 async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ async def test_a_transaction_whose_caller_is_cancelled_is_whole(database: Databa
         await asyncio.sleep(0)
         tasks.cancel_scope.cancel()
 
-    assert len(await store.journal.batches()) == len(await store.journal.standing())
+    assert len(await store.batches()) == len(await store.journal.standing())
 
 
 async def test_a_query_cannot_write(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ async def test_inline_everything_happens_before_the_call_returns(tmp_path: Path)
             running.send(None)
 
         assert len(finished.value.value) == 1
-        assert len(await store.journal.batches()) == 1
+        assert len(await store.batches()) == 1
         assert await store.history.backlog() == {"mail/0": 1}
 
 

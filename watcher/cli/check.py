@@ -31,7 +31,7 @@ def check(*, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) ->
 
 def _show(settings: Config, path: Path) -> None:
     sources = [f"{source.name} ({source.vendor})" for source in settings.sources]
-    receivers = [f"{one.name} ({len(one.urls)} URLs)" for one in settings.receivers]
+    receivers = [f"{one.name} ({len(one.urls)})" for one in settings.receivers]
     say(f"{path}: right")
     say(f"database   {settings.database}")
     say(f"sources    {_listed(sources)}")

@@ -15,7 +15,7 @@ from watcher.errors import UserError
 
 SHAPE: Final = "WATCHER_LOG"
 _FIRST: Final = ("timestamp", "level", "event")
-_KEPT_APART: Final = ("apprise", "mail.log", "aiohttp.access")
+KEPT_APART: Final = ("apprise", "mail.log", "aiohttp.access")
 """Libraries whose log lines carry payloads, or say what ours say already."""
 
 
@@ -45,7 +45,7 @@ def set_up(secrets: Collection[str] = (), *, level: int = logging.INFO, stream: 
     root = logging.getLogger()
     root.handlers = [one for one in root.handlers if not isinstance(one, _Foreign)] + [_Foreign()]
     root.setLevel(logging.WARNING)
-    for name in _KEPT_APART:
+    for name in KEPT_APART:
         logging.getLogger(name).propagate = False
 
 

@@ -6,10 +6,11 @@ Verbs are named here and imported only when they run, so that `watcher --help` a
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from importlib.metadata import version
 from typing import Final
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnknownCommandError
 
 from watcher.cli.plain import printable
 from watcher.errors import ConfigurationError, SecretUnavailable, UserError, WatcherError
@@ -69,13 +70,13 @@ def main(tokens: Sequence[str] | None = None) -> int:
         code = build()(tokens)
         sys.stdout.flush()
     except CycloptsError as error:
-        return _complain([f"{error} Try `watcher --help`."], WRONG_USE)
+        return _complain([_misuse(error)], WRONG_USE)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         return _nobody_reads()
-    except Exception as error:  # noqa: BLE001 - the rim of the process: told below, by kind
-        return _failed(error)
+    except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - the process's rim: told below, by kind
+        return _ended(error)
     return code if isinstance(code, int) else DONE
 
 
@@ -92,7 +93,24 @@ def _app(name: str, text: str) -> App:
     )
 
 
-def _failed(error: Exception) -> int:
+def _misuse(error: CycloptsError) -> str:
+    """What is wrong with the words of the command, and where the right ones are."""
+    chain = " ".join(error.command_chain or ())
+    said = str(error).rstrip(".") if not isinstance(error, UnknownCommandError) else _unknown(error, chain)
+    return f"{said}; see `{' '.join(['watcher', *chain.split()])} --help`"
+
+
+def _unknown(error: UnknownCommandError, group: str) -> str:
+    """Cyclopts would import every verb to name those there are."""
+    word = (error.unused_tokens or [""])[0]
+    names = [*GROUPS, *(name for name, _, _ in VERBS)]
+    verbs = [name.removeprefix(f"{group} ") for name in names if name.rpartition(" ")[0] == group]
+    close = get_close_matches(word, verbs, n=1)
+    hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(verbs)}"
+    return f"unknown command `{word}`; {hint}"
+
+
+def _ended(error: BaseException) -> int:
     """Say what stopped the command; a task group's errors are told one by one."""
     causes = list(_leaves(error))
     if any(isinstance(cause, KeyboardInterrupt) for cause in causes):
@@ -123,13 +141,13 @@ def _lines(error: BaseException) -> Iterator[str]:
         case SecretUnavailable(hint=hint):
             yield f"{error}; {hint}"
         case _:
-            yield str(error)
+            yield from str(error).splitlines()
 
 
 def _complain(lines: Sequence[str] | Iterator[str], code: int) -> int:
     """One line each on stderr, whatever a vendor or a file put into it."""
     for line in lines:
-        sys.stderr.write(printable(" ".join(line.split("\n"))) + "\n")
+        sys.stderr.write(printable(" ".join(line.splitlines())) + "\n")
     return code
 
 

@@ -50,7 +50,12 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> 
         table.add_column(column, overflow="fold", no_wrap=not out.is_terminal)
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
-    out.print(table, soft_wrap=False)
+    if out.is_terminal:
+        out.print(table, soft_wrap=False)
+        return
+    with out.capture() as captured:
+        out.print(table, soft_wrap=False)
+    out.file.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def severity_cell(severity: Severity) -> Text:

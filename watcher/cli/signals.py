@@ -31,7 +31,7 @@ async def _watch_signals(stop: anyio.Event) -> None:
             if number != signal.SIGHUP:
                 stop.set()
                 return
-            structlog.get_logger().warning("not reloaded", hint="restart to use a changed configuration")
+            structlog.get_logger().warning("not_reloaded", hint="restart to use a changed configuration")
 
 
 async def _watch_time(stop: anyio.Event, after: Duration) -> None:

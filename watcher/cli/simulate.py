@@ -22,7 +22,7 @@ async def simulate(
     port: Annotated[int, Parameter(help="The common port; 0 is any free one.")] = 0,
     for_: ForOption = None,
 ) -> int:
-    """Serve until SIGTERM or Ctrl-C. Once all listen, one line of JSON says where, and how to configure it."""
+    """Serve until Ctrl-C. Once all listen, one line of JSON says where, and how to configure it."""
     logs.set_up()
     story = load_scenario(scenario)
     async with stopping(for_) as stop:

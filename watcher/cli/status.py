@@ -73,7 +73,7 @@ def _show(standing: Standing) -> None:
     say()
     if standing.sights:
         rows = [_row(sight, standing.at) for sight in standing.sights]
-        show_table(("SOURCE", "STREAM", "STATE", "ASKED", "BEHIND", ""), rows)
+        show_table(("SOURCE", "STREAM", "STATE", "FOR", "ASKED", "BEHIND", ""), rows)
     else:
         say("no source has been asked yet")
     if standing.incidents:
@@ -97,9 +97,10 @@ def _backlog(backlog: Mapping[str, int]) -> str:
 
 def _row(sight: Sight, now: Instant) -> tuple[str | Text, ...]:
     state = Text("up", style="green") if sight.up else Text(f"down ({sight.family})", style="bold red")
+    lasting = span(max(0, now - sight.since)) if sight.since else ""
     asked = f"{span(max(0, now - sight.at))} ago"
     behind = span(sight.behind) if sight.behind >= MINUTE or not sight.caught_up else ""
-    return (sight.source, sight.stream, state, asked, behind, one_line(sight.message))
+    return (sight.source, sight.stream, state, lasting, asked, behind, one_line(sight.message))
 
 
 def _json(standing: Standing) -> dict[str, object]:
@@ -129,6 +130,7 @@ def _sight_json(sight: Sight) -> dict[str, object]:
         "family": sight.family,
         "message": sight.message,
         "at": rfc3339(sight.at),
+        "since": rfc3339(sight.since) if sight.since else None,
         "caught_up": sight.caught_up,
         "behind_seconds": sight.behind / SECOND,
     }

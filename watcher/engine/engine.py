@@ -62,28 +62,39 @@ class Engine:
                 track.freeze()
         return found
 
-    def rebuild(
-        self, batches: Iterable[SampleBatch], standing: Iterable[Incident], at: Instant
-    ) -> list[Transition]:
-        """Become what the journal and the book say was; what the book lacks comes back as transitions.
+    def recall(self, batches: Iterable[SampleBatch]) -> None:
+        """Take a page of the journal, in its order, and keep of it what `rebuild` will need."""
+        for batch in batches:
+            self.ingest(batch)
+        for (_, source), tracks in self._tracks.items():
+            for track in tracks:
+                track.forget(self._watermark(track, source) - self._margin())
 
-        `batches` reach back `reach` behind each stream's watermark. Only what lies within the restatement
-        horizon (and the rules' own timers) is judged again: older verdicts stand in the book.
+    def rebuild(self, standing: Iterable[Incident], at: Instant) -> list[Transition]:
+        """Become what the recalled journal and the book say was; what the book lacks comes back.
+
+        The journal reaches back `reach` behind each stream's watermark. Only what lies within the
+        restatement horizon (and the rules' own timers) is judged again: older verdicts stand in the book.
         """
         for incident in standing:
             if incident.status is Status.WITHDRAWN:
                 continue
             episodes = self._standing.setdefault(incident.key.rule, {}).setdefault(incident.key.labels, [])
             episodes.append(Episode(incident.opened_at, incident.resolved_at, incident.resolution))
-        for batch in batches:
-            self.ingest(batch)
-        margin = self._horizon + max((b.rule.hold + b.rule.keep_firing_for for b in self._rules), default=0)
         for (rule_id, source), tracks in self._tracks.items():
             for track in tracks:
-                watermark = max(self._watermarks[source][stream] for stream in track.lanes)
-                track.begin(self._standing.get(rule_id, {}), watermark - margin)
+                judge_from = self._watermark(track, source) - self._margin()
+                track.begin(self._standing.get(rule_id, {}), judge_from)
         self._rebuilt = True
         return self.evaluate(at)
+
+    def _watermark(self, track: Track, source: str) -> Instant:
+        return max(self._watermarks[source][stream] for stream in track.lanes)
+
+    def _margin(self) -> Duration:
+        """How far behind its watermark a track is judged again in a rebuild."""
+        timers = max((b.rule.hold + b.rule.keep_firing_for for b in self._rules), default=0)
+        return self._horizon + timers
 
     def reach(self) -> Duration:
         """How far behind a stream's watermark the journal must go for a rebuild to be exact."""

@@ -323,9 +323,14 @@ class Track:
                 if event in {Event.ENDED, Event.LAPSED}:
                     self._finish(rows)
         self.frozen_at = until
+        self.forget(until)
+
+    def forget(self, judged_from: Instant) -> None:
+        """Drop what no verdict on a bin from a time on can need."""
+        self._levels.refresh(self.lanes.values(), len(self.keys))
         for lane in self.lanes.values():
-            lane.forget(until - max(self._reach.window, lane.width) - SLOT)
-        self._levels.forget(until - self._reach.baseline - self._reach.lag - SLOT)
+            lane.forget(judged_from - max(self._reach.window, lane.width) - SLOT)
+        self._levels.forget(judged_from - self._reach.baseline - self._reach.lag - SLOT)
 
     def _finish(self, rows: Rows) -> None:
         for row in rows.tolist():

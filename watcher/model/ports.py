@@ -1,6 +1,6 @@
 """Where packages that never import each other meet: protocols, married in `watcher.app`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -57,8 +57,8 @@ class Book(Protocol):
 class Journal(Protocol):
     """What the engine is rebuilt from at start."""
 
-    async def batches(self) -> Sequence[SampleBatch]:
-        """Every batch in the journal, in commit order."""
+    def pages(self) -> AsyncIterator[Sequence[SampleBatch]]:
+        """Every batch in the journal, in commit order, a page at a time."""
         ...
 
     async def cursors(self) -> Mapping[tuple[str, str], Cursor]:

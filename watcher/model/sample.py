@@ -95,6 +95,8 @@ class Sight:
     """False while the next due bin is older than settle + 2 x every."""
     behind: Duration = 0
     """Age of the newest bin read, beyond what is planned."""
+    since: Instant = 0
+    """Since when it is up or down, as far as the daemon that reads it has seen; 0 is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

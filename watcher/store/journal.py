@@ -1,6 +1,6 @@
 """The journal of batches, cursors and sights: written by the tick, read to rebuild the engine."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Final
@@ -25,15 +25,13 @@ class SqlJournal:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def batches(self) -> Sequence[SampleBatch]:
-        """Every batch in the journal, in commit order."""
-        found: list[SampleBatch] = []
+    async def pages(self) -> AsyncIterator[Sequence[SampleBatch]]:
+        """Every batch in the journal, in commit order, a page at a time: together they may not fit memory."""
         last = 0
         while rows := await self._database.read(partial(_page, after=last)):
             payloads = [payload for _id, payload in rows]
-            found += await self._database.apart(partial(_decoded, payloads))
+            yield await self._database.apart(partial(_decoded, payloads))
             last = rows[-1][0]
-        return found
 
     async def cursors(self) -> Mapping[tuple[str, str], Cursor]:
         """By (source, stream)."""

@@ -133,6 +133,7 @@ sight = Table(
     Column("message", Text, nullable=False),
     Column("caught_up", Boolean, nullable=False),
     Column("behind", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
 )
 
 journal = Table(

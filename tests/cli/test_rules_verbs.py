@@ -1,0 +1,107 @@
+"""`rules list`, `rules lint`, `rules test`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli
+from watcher.rulebook.packs import builtin_folder
+
+SHIPPED = [
+    "certificate_expiry",
+    "certificate_invalid",
+    "collector_down",
+    "hit_ratio_drop",
+    "http_5xx_spike",
+]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def copied(
+    tmp_path: Path, name: str = "certificates/certificate_expiry", old: str = "", new: str = ""
+) -> Path:
+    """A shipped rule and its proof in a folder of one's own, with something changed in the proof."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for suffix in (".yaml", ".test.yaml"):
+        text = (builtin_folder() / f"{name}{suffix}").read_text(encoding="utf-8")
+        target = folder / f"{Path(name).name}{suffix}"
+        target.write_text(text.replace(old, new) if suffix == ".test.yaml" else text, encoding="utf-8")
+    return folder
+
+
+def test_without_a_configuration_the_shipped_rules_are_listed(cli: Cli) -> None:
+    ended = cli("rules", "list")
+    answer = cli("rules", "list", "--json").json["rules"]
+
+    assert (ended.code, ended.err) == (0, "")
+    assert [line.split()[0] for line in ended.out.splitlines()[1:]] == SHIPPED
+    assert [rule["rule"] for rule in answer] == SHIPPED
+    assert {"severity": "critical", "by": ["resource"], "for": "2m"}.items() <= answer[-1].items()
+
+
+def test_a_configuration_says_which_rules_judge_and_how(tmp_path: Path, cli: Cli) -> None:
+    config = tmp_path / "watcher.yaml"
+    config.write_text("rules: {override: {http_5xx_spike: {severity: info, with: {floor: 0.5}}}}\n")
+
+    rules = cli("rules", "list", "--json").json["rules"]
+
+    assert (rules[-1]["severity"], rules[-1]["with"]["floor"]) == ("info", 0.5)
+
+
+def test_the_shipped_rules_are_well_written_and_proven(cli: Cli) -> None:
+    linted, proven = cli("rules", "lint"), cli("rules", "test", "--json")
+
+    assert (linted.code, linted.out) == (0, "")
+    assert proven.code == 0
+    assert all(case["passed"] for case in proven.json["cases"])
+
+
+def test_a_proof_that_fails_is_an_answer_of_no(tmp_path: Path, cli: Cli) -> None:
+    folder = copied(tmp_path, old="opened_at: 25h", new="opened_at: 26h")
+
+    ended = cli("rules", "test", folder)
+
+    assert (ended.code, ended.err) == (1, "")
+    assert "FAILED  mine/certificate_expiry.test.yaml: a certificate with fourteen days left" in ended.out
+    assert "expected 1d2h, got 1d1h" in ended.out
+    assert ended.out.endswith("4 cases, 1 failed\n")
+
+
+def test_a_proof_that_cannot_be_read_is_wrong_use(tmp_path: Path, cli: Cli) -> None:
+    folder = copied(tmp_path, old="expect:", new="expects:")
+
+    ended = cli("rules", "test", folder)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert all(line.startswith(f"{folder}/certificate_expiry.test.yaml:") for line in ended.complaints)
+
+
+def test_a_finding_is_an_answer_of_no(tmp_path: Path, cli: Cli) -> None:
+    folder = copied(tmp_path)
+    (folder / "certificate_expiry.test.yaml").unlink()
+
+    ended = cli("rules", "lint", folder)
+
+    assert (ended.code, ended.err) == (1, "")
+    assert "certificate_expiry.test.yaml is missing" in ended.out
+    assert cli("rules", "lint", "--json", folder).json["findings"][0]["check"] == "proven"
+
+
+@pytest.mark.parametrize("verb", ["lint", "test"])
+def test_a_path_that_is_not_there_is_wrong_use(verb: str, cli: Cli) -> None:
+    ended = cli("rules", verb, "nope", "neither")
+
+    assert ended.code == 2
+    assert ended.complaints == [
+        "nope: there is no such file or folder",
+        "neither: there is no such file or folder",
+    ]
+
+
+def test_a_folder_without_proofs_is_wrong_use(tmp_path: Path, cli: Cli) -> None:
+    assert cli("rules", "test", tmp_path).complaints == [f"no *.test.yaml in {tmp_path}"]
