@@ -177,7 +177,7 @@ async def _rebuilt(
         await anyio.to_thread.run_sync(engine.recall, page)
         batches += len(page)
     untold = await anyio.to_thread.run_sync(engine.rebuild, await journal.standing(), clock.now())
-    structlog.get_logger().info("engine rebuilt", batches=batches, untold=len(untold))
+    structlog.get_logger().info("engine_rebuilt", batches=batches, untold=len(untold))
     return engine, untold, await journal.cursors()
 
 

@@ -27,14 +27,14 @@ routes:
 """
 COMPLAINTS = [
     "1:11: database: ",
-    "3:44: username: environment variable NOT_SET_1 is not set; set it before watcher starts",
-    "3:71: password: environment variable NOT_SET_2 is not set; set it before watcher starts",
+    "3:46: username: environment variable NOT_SET_1 is not set; set it before watcher starts",
+    "3:74: password: environment variable NOT_SET_2 is not set; set it before watcher starts",
     "4:12: source `cdnv` stands twice; the first is in line 3",
-    "4:61: unknown key `evry`; did you mean `every`?",
-    "5:68: every: 300 has no unit; write 300s, 300m or 300h",
-    "6:24: vendor `leaseweb` is not built yet; built: cdnvideo, tls",
+    "4:63: unknown key `evry`; did you mean `every`?",
+    "5:70: every: 300 has no unit; write 300s, 300m or 300h",
+    "6:25: vendor `leaseweb` is not built yet; built: cdnvideo, tls",
     "8:14: unknown rule `http_5xx_spik`; did you mean `http_5xx_spike`?",
-    "10:26: urls[0]: apprise knows no receiver of the kind nonsense://",
+    "10:25: urls[0]: apprise knows no receiver of the kind nonsense://",
     "12:22: unknown receiver `male`; did you mean `mail`?",
 ]
 

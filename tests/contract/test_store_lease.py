@@ -72,7 +72,7 @@ async def test_a_killed_daemon_is_replaced_at_once_on_its_own_machine(database: 
             await Lease(database).acquire()
 
         child.kill()
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222 - it is dying
         await Lease(database).acquire()
 
 

@@ -381,3 +381,15 @@ def test_a_rebuild_leaves_alone_what_ended_long_ago_across_a_boundary(world: Mak
 
     assert rebuilt(after.engine, batches, incidents(before.transitions)) == []
     assert after.state() == "inactive"
+
+
+def test_an_incident_whose_resource_is_no_longer_read_ends_as_unjudged(world: Make) -> None:
+    before, after = world(), world()
+    before.run(range(2), (100, 0), (100, 9))
+    batches = [after.batch(minute, (100, 0)) for minute in range(2, 60)]
+
+    assert rebuilt(after.engine, batches, incidents(before.transitions)) == []
+    for hour in range(2, 24 * 9):
+        after.feed(after.batch(hour * 60, (100, 0)))
+    assert said(after.transitions) == [("video", Change.UNJUDGED), ("video", Change.RESOLVED)]
+    assert after.transitions[-1].resolution is Resolution.UNJUDGED

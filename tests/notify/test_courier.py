@@ -93,7 +93,7 @@ async def test_a_refused_message_is_tried_again_later_and_told_once_with_the_sam
     assert [message.key for message in sender.tried] == [row.due.key] * 3
     assert len(sender.sent) == 1
     assert row.state == "done"
-    assert [line["event"] for line in logs] == ["target failing", "target recovered"]
+    assert [line["event"] for line in logs] == ["target_failing", "target_recovered"]
 
 
 async def test_retry_after_is_honoured(outbox: MemoryOutbox, clock: Clock) -> None:
@@ -247,7 +247,7 @@ async def test_an_outbox_that_is_gone_for_a_while_loses_and_doubles_nothing(
             await anyio.sleep(5)
 
     assert len(sender.sent) == 1
-    assert [line["event"] for line in logs] == ["outbox unavailable", "outbox available"]
+    assert [line["event"] for line in logs] == ["outbox_unavailable", "outbox_available"]
 
 
 async def test_a_mark_that_cannot_be_made_is_made_later_and_the_message_is_not_sent_again(

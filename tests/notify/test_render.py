@@ -313,7 +313,7 @@ def test_a_template_that_fails_never_stops_a_message(template: str) -> None:
     assert OPEN.summary in told.text
     assert OPEN.id in told.text
     assert told.html.startswith("<pre>")
-    assert [line["event"] for line in logs] == ["template failed"] * 2
+    assert [line["event"] for line in logs] == ["template_failed"] * 2
 
 
 def test_a_message_for_a_trial_names_its_target() -> None:

@@ -1,5 +1,6 @@
 """`watcher simulate`: simulated vendors on local ports, to try a configuration or a client on."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -32,5 +33,6 @@ async def simulate(
                 sys.stdout.flush()
                 await stop.wait()
         except OSError as error:
-            raise UserError(f"port {port}: {error.strerror or error}; choose another with --port") from error
+            why = os.strerror(error.errno) if error.errno else str(error)
+            raise UserError(f"port {port}: {why}; choose another with --port") from error
     return 0

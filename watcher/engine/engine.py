@@ -85,8 +85,17 @@ class Engine:
             for track in tracks:
                 judge_from = self._watermark(track, source) - self._margin()
                 track.begin(self._standing.get(rule_id, {}), judge_from)
+            self._adopt(self._standing.get(rule_id, {}), source, tracks)
         self._rebuilt = True
         return self.evaluate(at)
+
+    @staticmethod
+    def _adopt(standing: Mapping[LabelSet, list[Episode]], source: str, tracks: list[Track]) -> None:
+        """Give what stands open and is no longer read a row, so that its blindness is noted and ends it."""
+        for key, episodes in standing.items():
+            unread = ("source", source) in key and not any(key in track.index for track in tracks)
+            if unread and episodes[-1].resolved_at is None:
+                tracks[0].adopt(key)
 
     def _watermark(self, track: Track, source: str) -> Instant:
         return max(self._watermarks[source][stream] for stream in track.lanes)

@@ -123,6 +123,12 @@ class Track:
                 else:
                     self.told.setdefault(row, []).append(episode)
 
+    def adopt(self, key: LabelSet) -> None:
+        """Add a row of which no bin at hand tells: unknown, as of every stream here."""
+        rows = self.rows([key])
+        for lane in self.lanes.values():
+            lane.admit(rows, len(self.keys))
+
     def _seed(self, row: int, episode: Episode, *, until: Instant) -> None:
         """Start a row as firing, its last breach known up to a time."""
         self.told.setdefault(row, []).append(episode)

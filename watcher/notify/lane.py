@@ -166,7 +166,7 @@ class Lane:
 
     def _dead(self, plan: Plan, error: str) -> Report:
         incidents = [incident.id for incident in plan.incidents]
-        self._log.error("message given up", incidents=incidents, error=error)
+        self._log.error("message_given_up", incidents=incidents, error=error)
         return partial(self._outbox.failed, plan.rows, at=self._clock.now(), error=error, retry_at=None)
 
     def _skipped(self, rows: Sequence[Due], reason: str) -> Report:
@@ -205,20 +205,20 @@ class Lane:
 
     def _on_miss(self, error: str) -> None:
         if not self._misses:
-            self._log.warning("target failing", error=error)
+            self._log.warning("target_failing", error=error)
         self._misses += 1
 
     def _on_arrival(self) -> None:
         if self._misses:
-            self._log.info("target recovered", misses=self._misses)
+            self._log.info("target_recovered", misses=self._misses)
         self._misses = 0
 
     def _on_store_lost(self, error: StoreUnavailable) -> None:
         if not self._store_lost:
-            self._log.warning("outbox unavailable", error=str(error))
+            self._log.warning("outbox_unavailable", error=str(error))
         self._store_lost = True
 
     def _on_store_found(self) -> None:
         if self._store_lost:
-            self._log.info("outbox available")
+            self._log.info("outbox_available")
         self._store_lost = False

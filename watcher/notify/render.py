@@ -98,7 +98,7 @@ class Renderer:
         try:
             return self._environment.get_template(template).render(values).strip()
         except _BROKEN as error:
-            _log.warning("template failed", template=template, error=str(error))
+            _log.warning("template_failed", template=template, error=str(error))
             return fallback
 
     @cached_property

@@ -80,11 +80,11 @@ class Pump:
                 committed = await self._book.commit(tick)
             except StoreUnavailable as error:
                 if wait == FIRST_WAIT:
-                    self._log.error("database unavailable", error=str(error), polls_waiting=self._bus.depth)
+                    self._log.error("database_unavailable", error=str(error), polls_waiting=self._bus.depth)
                 await anyio.sleep(wait)
                 wait = min(wait * 2, LONGEST_WAIT)
             else:
                 if wait > FIRST_WAIT:
-                    self._log.info("database available again")
+                    self._log.info("database_available")
                 self._told(tick, committed)
                 return

@@ -97,13 +97,19 @@ class LevelDrop:
         expected = float(verdict.expected[row])
         reach = 3 * float(verdict.extra["spread"][row])
         requests = float(weight) if weight > 0 else 0.0
-        words = {"seen": percent(seen), "expected": percent(expected), "requests": number(requests)}
+        low, high = max(0.0, expected - reach), min(1.0, expected + reach)
+        words = {
+            "seen": percent(seen),
+            "expected": percent(expected),
+            "requests": number(requests),
+            "range": f"{percent(low)} to {percent(high)}",
+        }
         return Evidence(
             start=panel.end - window,
             end=panel.end,
             seen=seen,
             expected=expected,
-            range=(max(0.0, expected - reach), min(1.0, expected + reach)),
+            range=(low, high),
             requests=requests,
             text=f"{words['seen']} over {words['requests']} requests, usually {words['expected']}",
             words=words,
