@@ -82,13 +82,13 @@ async def upgrade(config: Config) -> str:
 
 
 @asynccontextmanager
-async def history(config: Config) -> AsyncIterator[History]:
-    """The reading side of the book, beside a running daemon or without one.
+async def history(at: SecretUrl) -> AsyncIterator[History]:
+    """The reading side of the book in a database, beside a running daemon or without one.
 
     Raises:
         DatabaseUnusable: there is none, or it cannot be read.
     """
-    async with await Database.open(config.database.reveal(), clock=SystemClock(), create=False) as database:
+    async with await Database.open(at.reveal(), clock=SystemClock(), create=False) as database:
         yield SqlHistory(database)
 
 

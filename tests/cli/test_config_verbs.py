@@ -1,6 +1,5 @@
 """`init`, `check`, `schema`, `sources list`, and what a wrong configuration looks like from a shell."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,13 +113,6 @@ def test_init_never_overwrites(tmp_path: Path, cli: Cli) -> None:
 
     assert (ended.code, path.read_text()) == (2, "precious")
     assert ended.complaints == [f"{path}: there is such a file already; remove it, or name another with -c"]
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_init_says_where_it_may_not_write(tmp_path: Path, cli: Cli) -> None:
-    tmp_path.chmod(0o500)
-
-    assert cli("init", "-c", tmp_path / "watcher.yaml").code == 2
 
 
 def test_init_in_a_place_that_is_no_folder_is_wrong_use(tmp_path: Path, cli: Cli) -> None:

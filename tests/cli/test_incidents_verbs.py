@@ -136,6 +136,16 @@ def test_one_incident_is_shown_with_its_story(filled: Callable[[Fill], Path], cl
     assert answer["deliveries"][0]["target"] == "mail/0"
 
 
+def test_incidents_can_be_read_whatever_else_is_wrong_in_the_configuration(
+    filled: Callable[[Fill], Path], cli: Cli
+) -> None:
+    config = filled(two_incidents)
+    config.write_text("database: sqlite:///watcher.db\nsources: [{name: cdnv, vendor: no_such_vendor}]\n")
+
+    assert cli("incidents", "list", "-c", config).code == 0
+    assert cli("status", "-c", config).code == 2
+
+
 def test_an_unknown_id_is_an_answer_of_no(filled: Callable[[Fill], Path], cli: Cli) -> None:
     ended = cli("incidents", "show", "zzz", "-c", filled(two_incidents))
 

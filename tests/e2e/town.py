@@ -123,7 +123,7 @@ async def polled(satisfied: Callable[[], bool], *, seconds: float) -> None:
 async def glance(config: Path) -> tuple[Sequence[Incident], int, int]:
     """Incidents, messages owed, and streams that have not caught up; no book yet is an empty one."""
     try:
-        async with app.history(app.load(config)) as history:
+        async with app.history(app.load(config).database) as history:
             sights = await history.sights()
             behind = sum(not sight.caught_up for sight in sights) + (len(sights) < SIGHTS)
             return await _incidents(history), sum((await history.backlog()).values()), behind

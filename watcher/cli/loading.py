@@ -6,7 +6,8 @@ from pathlib import Path
 from watcher import app
 from watcher.cli import logs
 from watcher.cli.options import DEFAULT_CONFIG
-from watcher.config import Config, load_config
+from watcher.config import Config, load_config, load_database
+from watcher.document.secrets import SecretUrl
 from watcher.errors import UserError
 
 
@@ -16,10 +17,26 @@ def configured(path: Path, *, secrets: bool = True, level: int = logging.WARNING
     Raises:
         UserError: there is no such file, or something in it is wrong.
     """
-    if not path.exists():
-        start = "; write one with `watcher init`" if path == DEFAULT_CONFIG else ""
-        raise UserError(f"{path}: there is no such file; name one with -c FILE or $WATCHER_CONFIG{start}")
+    _ensure_there(path)
     logs.set_up(level=level)
     config = app.load(path) if secrets else load_config(path, secrets=False)
     logs.set_up(app.secrets(config), level=level)
     return config
+
+
+def book_of(path: Path) -> SecretUrl:
+    """Where the incidents are. Whatever else is wrong in the file, what was found can be read.
+
+    Raises:
+        UserError: there is no such file, it is not YAML, or its database is none.
+    """
+    _ensure_there(path)
+    database = load_database(path)
+    logs.set_up(database.values(), level=logging.WARNING)
+    return database
+
+
+def _ensure_there(path: Path) -> None:
+    if not path.exists():
+        start = "; write one with `watcher init`" if path == DEFAULT_CONFIG else ""
+        raise UserError(f"{path}: there is no such file; name one with -c FILE or $WATCHER_CONFIG{start}")

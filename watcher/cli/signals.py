@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import structlog
+from anyio.abc import TaskStatus
 
 from watcher.model.time import SECOND, Duration
 
@@ -18,15 +19,16 @@ async def stopping(after: Duration | None) -> AsyncIterator[anyio.Event]:
     """
     stop = anyio.Event()
     async with anyio.create_task_group() as group:
-        group.start_soon(_watch_signals, stop)
+        await group.start(_watch_signals, stop)
         if after is not None:
             group.start_soon(_watch_time, stop, after)
         yield stop
         group.cancel_scope.cancel()
 
 
-async def _watch_signals(stop: anyio.Event) -> None:
+async def _watch_signals(stop: anyio.Event, *, task_status: TaskStatus[None]) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        task_status.started()
         async for number in signals:
             if number != signal.SIGHUP:
                 stop.set()

@@ -56,7 +56,7 @@ async def status(*, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = Fa
 async def _standing(settings: Config) -> Standing:
     names = {source.name for source in settings.sources}
     query = IncidentQuery(status=frozenset({Status.OPEN, Status.ACKNOWLEDGED}), limit=MOST)
-    async with app.history(settings) as history:
+    async with app.history(settings.database) as history:
         return Standing(
             at=SystemClock().now(),
             owner=await history.owner(),

@@ -61,7 +61,8 @@ def bind(rule: Rule, roles: Mapping[str, Role], batch: SampleBatch) -> Binding |
     index: dict[LabelSet, int] = {}
     casts: dict[str, Cast] = {}
     for role in roles:
-        cells = _cells(rule, rule.match[role], batch)
+        found = ((one, _cells(rule, one, batch)) for one in rule.match[role].choices())
+        selector, cells = next(((one, cells) for one, cells in found if cells), (rule.match[role], []))
         if not cells:
             return None
         groups = [index.setdefault(key, len(index)) for _, _, key in cells]
@@ -71,7 +72,7 @@ def bind(rule: Rule, roles: Mapping[str, Role], batch: SampleBatch) -> Binding |
             entity=entity,
             group=np.array(groups, np.intp),
             alone=len(set(groups)) == len(groups),
-            summed=_is_summed(rule.match[role].metric),
+            summed=_is_summed(selector.metric),
         )
     return Binding(tuple(index), casts)
 

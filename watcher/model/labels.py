@@ -1,7 +1,7 @@
 """Label sets, and the selectors that rules, routes and silences choose series with."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -80,6 +80,14 @@ class Selector:
 
     metric: str
     matchers: tuple[Matcher, ...] = ()
+    otherwise: "Selector | None" = None
+    """What plays the role in a stream that has no such series."""
+
+    def choices(self) -> "Iterator[Selector]":
+        """This and what stands in for it, in order."""
+        yield self
+        if self.otherwise is not None:
+            yield from self.otherwise.choices()
 
     def selects(self, metric: str, labels: Mapping[str, str]) -> bool:
         """Whether a series with these labels (source and vendor included) is chosen."""

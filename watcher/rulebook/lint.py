@@ -11,6 +11,7 @@ from watcher.document.complaints import nearest
 from watcher.document.load import load_yaml
 from watcher.document.node import Document, Loc
 from watcher.errors import ConfigurationError, Problem
+from watcher.model.labels import Selector
 from watcher.model.metrics import METRICS, Kind
 from watcher.model.rule import Rule
 from watcher.model.time import MINUTE, format_duration
@@ -52,10 +53,14 @@ class Subject:
     document: Document
     rule: Rule
 
-    def role_place(self, role: str) -> Loc:
-        """Where the selector of a role stands."""
-        nested: Loc = ("match", role)
-        return nested if nested in self.document.values else ("match",)
+    def selectors(self) -> Iterator[tuple[Loc, Selector]]:
+        """Every selector with its place, those that stand in for others included."""
+        for role, selector in self.rule.match.items():
+            nested: Loc = ("match", role)
+            place: Loc = nested if nested in self.document.values else ("match",)
+            for choice in selector.choices():
+                yield place, choice
+                place = (*place, "else")
 
 
 Check: TypeAlias = Callable[[Subject], Iterator[Problem]]
@@ -104,19 +109,19 @@ def field_order(subject: Subject) -> Iterator[Problem]:
 
 def metric_known(subject: Subject) -> Iterator[Problem]:
     """A rule on a metric that nothing writes never fires."""
-    for role, selector in subject.rule.match.items():
+    for place, selector in subject.selectors():
         if selector.metric not in METRICS:
             what, hint = f"unknown metric `{selector.metric}`", nearest(selector.metric, METRICS)
-            yield subject.document.problem((*subject.role_place(role), "metric"), what, hint)
+            yield subject.document.problem((*place, "metric"), what, hint)
 
 
 def label_known(subject: Subject) -> Iterator[Problem]:
     """Nor does one on a label that the metric does not have."""
-    for role, selector in subject.rule.match.items():
+    for place, selector in subject.selectors():
         known = _labels(selector.metric)
         for matcher in selector.matchers:
             if known and matcher.label not in known:
-                at = (*subject.role_place(role), matcher.label)
+                at = (*place, matcher.label)
                 what = f"`{selector.metric}` has no label `{matcher.label}`"
                 yield subject.document.problem(at, what, nearest(matcher.label, known), key=True)
 
@@ -124,7 +129,7 @@ def label_known(subject: Subject) -> Iterator[Problem]:
 def by_known(subject: Subject) -> Iterator[Problem]:
     """Every role must have the labels that make the groups."""
     for at, label in enumerate(subject.rule.by):
-        for selector in subject.rule.match.values():
+        for _, selector in subject.selectors():
             known = _labels(selector.metric)
             if known and label not in known:
                 what = f"`{selector.metric}` has no label `{label}`"
@@ -133,11 +138,11 @@ def by_known(subject: Subject) -> Iterator[Problem]:
 
 def tier_fixed(subject: Subject) -> Iterator[Problem]:
     """Edge and origin are never judged together (design, "Each label set of a metric is a view")."""
-    for role, selector in subject.rule.match.items():
+    for place, selector in subject.selectors():
         named = {matcher.label for matcher in selector.matchers} | set(subject.rule.by)
         if "tier" in _labels(selector.metric) and "tier" not in named:
-            what = f"{role}: `tier` is open, so that edge and origin are judged together"
-            yield subject.document.problem(subject.role_place(role), what, "add tier: edge or tier: origin")
+            what = f"{place[-1]}: `tier` is open, so that edge and origin are judged together"
+            yield subject.document.problem(place, what, "add tier: edge or tier: origin")
 
 
 def account_apart(subject: Subject) -> Iterator[Problem]:
@@ -151,7 +156,7 @@ def hold_long_enough(subject: Subject) -> Iterator[Problem]:
     """One bad bin should rarely wake anybody."""
     counted = any(
         METRICS[selector.metric].kind is not Kind.STATE
-        for selector in subject.rule.match.values()
+        for _, selector in subject.selectors()
         if selector.metric in METRICS
     )
     if counted and subject.rule.hold < 2 * CADENCE:
@@ -161,7 +166,7 @@ def hold_long_enough(subject: Subject) -> Iterator[Problem]:
 
 def limit_reachable(subject: Subject) -> Iterator[Problem]:
     """A limit on a share lies within 0 and 1, or it is always or never passed."""
-    units = {METRICS[one.metric].unit for one in subject.rule.match.values() if one.metric in METRICS}
+    units = {METRICS[one.metric].unit for _, one in subject.selectors() if one.metric in METRICS}
     if not units & {"ratio", "boolean"}:
         return
     for name in ("above", "below"):

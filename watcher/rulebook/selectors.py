@@ -57,8 +57,9 @@ def _selector(document: Document, at: Loc) -> Selector:
         raise ConfigurationError([document.problem(at, what)])
     problems: list[Problem] = []
     matchers: list[Matcher] = []
+    otherwise = _selector(document, (*at, "else")) if "else" in labels else None
     for label, spec in labels.items():
-        if label == "metric":
+        if label in {"metric", "else"}:
             continue
         try:
             matchers.append(Matcher.read(label, spec))
@@ -66,4 +67,4 @@ def _selector(document: Document, at: Loc) -> Selector:
             problems.append(document.problem((*at, label), str(error)))
     if problems:
         raise ConfigurationError(problems)
-    return Selector(str(labels["metric"]), tuple(matchers))
+    return Selector(str(labels["metric"]), tuple(matchers), otherwise)

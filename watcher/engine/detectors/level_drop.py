@@ -34,7 +34,7 @@ class LevelDropParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     drop: Annotated[float, Field(gt=0, lt=1, description="a smaller fall is never a breach")] = 0.15
-    min_weight: Annotated[float, Field(ge=1, description="nor one on fewer requests in the window")] = 200.0
+    min_requests: Annotated[int, Field(ge=1, description="nor one on fewer requests in the window")] = 200
     evidence: Annotated[float, Field(gt=0, description="standard deviations below what is usual")] = 4.0
     window: DurationField = 5 * MINUTE
     history: Annotated[DurationField, Field(description="how much of the past is usual")] = DAY
@@ -44,10 +44,14 @@ class LevelDropParams(BaseModel):
 
 
 class LevelDrop:
-    """Roles: `value` (a share, 0 to 1) and `weight` (the traffic behind it) of the same bins."""
+    """Roles: `value` (a share, 0 to 1), `weight` (what it is a share of) and `requests` of the same bins."""
 
     Params: ClassVar[type[BaseModel]] = LevelDropParams
-    roles: ClassVar[Mapping[str, Role]] = {"value": Role(weighed_by="weight"), "weight": Role()}
+    roles: ClassVar[Mapping[str, Role]] = {
+        "value": Role(weighed_by="weight"),
+        "weight": Role(),
+        "requests": Role(),
+    }
 
     def __init__(self, params: LevelDropParams) -> None:
         """With its limits."""
@@ -73,7 +77,7 @@ class LevelDrop:
         """
         level = usual["level"]
         value, weight = panel.value("value"), panel.value("weight")
-        behind = panel.total("weight", self.params.window)
+        behind, requests = (panel.total(role, self.params.window) for role in ("weight", "requests"))
         mean = np.divide(
             panel.total("value", self.params.window),
             behind,
@@ -81,11 +85,11 @@ class LevelDrop:
             where=behind > 0,
         )
         # Chance alone moves a share of n requests by sqrt(p(1-p)/n); the slots' own spread comes on top.
-        chance = np.clip(level * (1 - level), 1e-4, None) / np.maximum(behind, 1)
+        chance = np.clip(level * (1 - level), 1e-4, None) / np.maximum(requests, 1)
         deviation = np.sqrt(usual["spread"] ** 2 + chance)
         low = (level - value >= self.params.drop) & (level - mean >= self.params.evidence * deviation)
-        breach = low & (behind >= self.params.min_weight)
-        unknown = np.isnan(value) | np.isnan(level) | ~(weight > 0)
+        breach = low & (requests >= self.params.min_requests)
+        unknown = np.isnan(value) | np.isnan(level) | ~(weight > 0) | np.isnan(panel.value("requests"))
         reading = np.where(unknown, UNKNOWN, np.where(breach, BREACH, CLEAR)).astype(np.int8)
         return Verdict(reading, value, level, {"spread": usual["spread"]})
 
@@ -96,7 +100,7 @@ class LevelDrop:
         seen = float(total / weight) if weight > 0 else float(verdict.seen[row])
         expected = float(verdict.expected[row])
         reach = 3 * float(verdict.extra["spread"][row])
-        requests = float(weight) if weight > 0 else 0.0
+        requests = float(np.nan_to_num(panel.total("requests", window)[row]))
         low, high = max(0.0, expected - reach), min(1.0, expected + reach)
         words = {
             "seen": percent(seen),
