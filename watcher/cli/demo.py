@@ -35,9 +35,11 @@ async def demo(*, for_: ForOption = None) -> int:
     screen = DemoScreen(folder, SystemClock())
     with (folder / "watcher.log").open("w", encoding="utf-8") as log:
         logs.set_up(stream=log)
-        async with stopping(for_) as stop:
-            await play(folder, screen, stop)
-        logs.set_up()
+        try:
+            async with stopping(for_) as stop:
+                await play(folder, screen, stop)
+        finally:
+            logs.set_up()
     screen.ended()
     return 0
 
