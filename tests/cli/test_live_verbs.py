@@ -124,8 +124,6 @@ async def test_the_daemon_stops_at_a_signal_and_prints_nothing_but_logs(tmp_path
             async with started("run", "-c", config, NOTIFY_SOCKET=str(manager)) as daemon:
                 await read_until(daemon.stderr, "starting")
                 assert await anyio.to_thread.run_sync(inbox.recv, 100) == b"READY=1"
-                daemon.send_signal(signal.SIGHUP)
-                await read_until(daemon.stderr, "not_reloaded")
                 daemon.send_signal(signal.SIGTERM)
                 log = await read_until(daemon.stderr, "stopped")
                 assert await daemon.wait() == 0
@@ -133,6 +131,28 @@ async def test_the_daemon_stops_at_a_signal_and_prints_nothing_but_logs(tmp_path
                 assert await daemon.stdout.read() == b""
             assert inbox.recv(100) == b"STOPPING=1"
     assert "demo-password" not in log
+
+
+async def test_a_reload_takes_the_file_as_it_is_now_and_refuses_a_wrong_one(tmp_path: Path) -> None:
+    async with cdn() as source:
+        config = configured(tmp_path, source)
+        good = orjson.loads(config.read_bytes())
+        severity = {"rules": {"override": {"http_5xx_spike": {"severity": "warning"}}}}
+        async with started("run", "-c", config) as daemon:
+            await read_until(daemon.stderr, "engine_rebuilt")
+            config.write_bytes(orjson.dumps(good | {"oops": 1}))
+            daemon.send_signal(signal.SIGHUP)
+            refused = await read_until(daemon.stderr, "reload_refused")
+            config.write_bytes(orjson.dumps(good | severity))
+            daemon.send_signal(signal.SIGHUP)
+            await read_until(daemon.stderr, "engine_rebuilt")
+            config.write_bytes(orjson.dumps(good | {"database": "sqlite:///none/of/these.db"}))
+            daemon.send_signal(signal.SIGHUP)
+            await read_until(daemon.stderr, "reload_refused")
+            await read_until(daemon.stderr, "engine_rebuilt")
+            daemon.send_signal(signal.SIGTERM)
+            assert await daemon.wait() == 0
+    assert "unknown key `oops`" in refused
 
 
 async def test_the_daemon_ends_after_the_time_it_was_given(tmp_path: Path) -> None:

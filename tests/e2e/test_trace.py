@@ -14,7 +14,8 @@ import anyio
 import pytest
 
 from tests.e2e.town import catching, town
-from watcher import app
+from watcher.app import daemon
+from watcher.app.settings import load
 from watcher.model.ports import Committed, Tick
 from watcher.model.time import MINUTE, Instant, rfc3339
 
@@ -88,8 +89,8 @@ async def test_a_sample_passes_the_seven_hops_in_the_order_the_architecture_name
             if 7 in tracer.seen:
                 stop.set()
 
-        config = app.load(place.configure("traced", catchers, limit=50))
+        config = load(place.configure("traced", catchers, limit=50))
         with tracing(tracer), anyio.fail_after(60):
-            await app.run(config, stop=stop, listen=listen)
+            await daemon.run(config, stop=stop, listen=listen)
 
     assert list(dict.fromkeys(tracer.seen)) == [1, 2, 3, 4, 5, 6, 7]

@@ -15,7 +15,8 @@ import anyio
 from anyio.abc import Process
 from ruamel.yaml import YAML
 
-from watcher import app
+from watcher.app import book
+from watcher.app.settings import load
 from watcher.errors import DatabaseUnusable
 from watcher.model.incident import Incident
 from watcher.model.ports import History, IncidentQuery
@@ -123,7 +124,7 @@ async def polled(satisfied: Callable[[], bool], *, seconds: float) -> None:
 async def glance(config: Path) -> tuple[Sequence[Incident], int, int]:
     """Incidents, messages owed, and streams that have not caught up; no book yet is an empty one."""
     try:
-        async with app.history(app.load(config).database) as history:
+        async with book.history(load(config).database) as history:
             sights = await history.sights()
             behind = sum(not sight.caught_up for sight in sights) + (len(sights) < SIGHTS)
             return await _incidents(history), sum((await history.backlog()).values()), behind

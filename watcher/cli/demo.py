@@ -9,7 +9,8 @@ from typing import Final
 import anyio
 import orjson
 
-from watcher import app
+from watcher.app import daemon
+from watcher.app.settings import load
 from watcher.cli import logs
 from watcher.cli.demo_screen import DemoScreen
 from watcher.cli.options import ForOption
@@ -52,10 +53,10 @@ async def play(folder: Path, screen: DemoScreen, stop: anyio.Event) -> None:
         hooks = await stack.enter_async_context(webhook_catcher(on_hook=screen.hook))
         path = folder / "watcher.yaml"
         path.write_text(configuration(simulation, mails, hooks, folder=folder), encoding="utf-8")
-        settings = app.load(path)
+        settings = load(path)
         screen.started(simulation, mails, hooks)
         stack.enter_context(screen)
-        await app.run(settings, stop=stop, listen=screen.listen)
+        await daemon.run(settings, stop=stop, listen=screen.listen)
 
 
 def configuration(simulation: Simulation, mails: MailCatcher, hooks: WebhookCatcher, *, folder: Path) -> str:

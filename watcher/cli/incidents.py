@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from watcher import app
+from watcher.app import book
 from watcher.cli.loading import book_of
 from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, MomentOption
 from watcher.cli.screen import say, severity_cell, show_json, show_table
@@ -68,7 +68,7 @@ async def list_incidents(
 ) -> int:
     """List incidents, the newest first."""
     query = only.query()
-    async with app.history(book_of(config)) as history:
+    async with book.history(book_of(config)) as history:
         incidents = await history.incidents(query)
     if json:
         show_json({"incidents": [incident_json(incident) for incident in incidents]})
@@ -85,7 +85,7 @@ async def show_incident(
     json: JsonOption = False,
 ) -> int:
     """Show one incident: evidence, timeline, and who was told."""
-    async with app.history(book_of(config)) as history:
+    async with book.history(book_of(config)) as history:
         found = await history.incident(incident)
         if found is None:
             sys.stderr.write(f"no incident has the id {incident}, or several begin with it\n")

@@ -3,7 +3,6 @@
 import logging
 from pathlib import Path
 
-from watcher import app
 from watcher.cli import logs
 from watcher.cli.options import DEFAULT_CONFIG
 from watcher.config import Config, load_config, load_database
@@ -19,8 +18,8 @@ def configured(path: Path, *, secrets: bool = True, level: int = logging.WARNING
     """
     _ensure_there(path)
     logs.set_up(level=level)
-    config = app.load(path) if secrets else load_config(path, secrets=False)
-    logs.set_up(app.secrets(config), level=level)
+    config = _whole(path) if secrets else load_config(path, secrets=False)
+    logs.set_up(config.secret_values(), level=level)
     return config
 
 
@@ -40,3 +39,10 @@ def _ensure_there(path: Path) -> None:
     if not path.exists():
         start = "; write one with `watcher init`" if path == DEFAULT_CONFIG else ""
         raise UserError(f"{path}: there is no such file; name one with -c FILE or $WATCHER_CONFIG{start}")
+
+
+def _whole(path: Path) -> Config:
+    # Only verbs that use what is configured pay for what checks it all: apprise, the detectors, NumPy.
+    from watcher.app.settings import load  # noqa: PLC0415 - see above
+
+    return load(path)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from watcher import app
+from watcher.app import trials
 from watcher.cli.loading import configured
 from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from watcher.cli.screen import show_json, show_table
@@ -26,7 +26,7 @@ async def try_receiver(
     if receiver not in names:
         sys.stderr.write(f"no receiver `{receiver}`; {nearest(receiver, names)}\n")
         return 1
-    tests = await app.test_receiver(settings, receiver)
+    tests = await trials.try_receiver(settings, receiver)
     if json:
         show_json({"targets": [asdict(test) for test in tests]})
     else:

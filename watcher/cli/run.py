@@ -2,32 +2,95 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import structlog
 
-from watcher import app
+from watcher.app import daemon
 from watcher.cli import systemd
 from watcher.cli.loading import configured
 from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, ForOption
 from watcher.cli.signals import stopping
 from watcher.config import Config
+from watcher.errors import UserError
 from watcher.model.ports import Committed, Tick
 
 
 async def run(*, config: ConfigOption = DEFAULT_CONFIG, for_: ForOption = None) -> int:
-    """Watch until SIGTERM or Ctrl-C, which let what is under way be finished."""
-    settings = configured(config, level=logging.INFO)
-    _announce(settings)
-    listener = _Listener()
-    if not settings.sources:
-        listener.ready()
-    async with stopping(for_) as stop:
+    """Watch until SIGTERM or Ctrl-C, which let what is under way be finished; SIGHUP reloads."""
+    generations = _Generations(config, configured(config, level=logging.INFO))
+    async with stopping(for_, hangup=generations.reload) as stop:
         try:
-            await app.run(settings, stop=stop, listen=listener.hear)
+            await generations.run(stop)
         finally:
             systemd.notify("STOPPING=1")
     structlog.get_logger().info("stopped")
     return 0
+
+
+class _Generations:
+    """One daemon after the other: a reload drains the running one and starts the next.
+
+    All state is in the database, so the next goes on where the last one stopped, with the credentials, rules
+    and receivers of the file as it is now. A file with a problem changes nothing.
+    """
+
+    def __init__(self, path: Path, settings: Config) -> None:
+        self._path = path
+        self._settings = settings
+        self._former: Config | None = None
+        """What ran before the last reload, to go back to."""
+        self._end = anyio.Event()
+        self._listener = _Listener()
+
+    async def reload(self) -> None:
+        """Read the file again, and let the running daemon end if it is right."""
+        try:
+            settings = await anyio.to_thread.run_sync(partial(configured, self._path, level=logging.INFO))
+        except UserError as error:
+            _refuse(error)
+            return
+        self._former, self._settings = self._settings, settings
+        self._end.set()
+
+    async def run(self, stop: anyio.Event) -> None:
+        """Run daemons until told to stop."""
+        while not stop.is_set():
+            self._end = anyio.Event()
+            try:
+                await self._run_one(self._settings, stop)
+            except* UserError as errors:
+                if self._former is None:
+                    raise
+                _refuse(errors)
+                self._settings, self._former = self._former, None
+
+    async def _run_one(self, settings: Config, stop: anyio.Event) -> None:
+        _announce(settings)
+        if not settings.sources:
+            self._listener.ready()
+        async with anyio.create_task_group() as group:
+            group.start_soon(_pass_on, stop, self._end)
+            await daemon.run(settings, stop=self._end, listen=self._listener.hear)
+            group.cancel_scope.cancel()
+
+
+def _refuse(error: BaseException) -> None:
+    """A reload that cannot be: every problem in a line, and what ran before goes on."""
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            _refuse(one)
+        return
+    for line in str(error).splitlines():
+        structlog.get_logger().error("reload_refused", problem=line)
+
+
+async def _pass_on(stop: anyio.Event, end: anyio.Event) -> None:
+    await stop.wait()
+    end.set()
 
 
 class _Listener:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from watcher import app
+from watcher.app import trials
 from watcher.cli.loading import configured
 from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from watcher.cli.screen import show_json, show_table
@@ -43,7 +43,7 @@ async def try_sources(
         for name in unknown:
             sys.stderr.write(f"no source `{name}`; {nearest(name, known)}\n")
         return 1
-    tests = await app.test_sources(settings, names)
+    tests = await trials.try_sources(settings, names)
     if json:
         show_json({"streams": [asdict(test) for test in tests]})
     else:

@@ -6,7 +6,7 @@ from typing import Final
 
 from rich.text import Text
 
-from watcher import app
+from watcher.app import book
 from watcher.cli.incidents import show_incidents
 from watcher.cli.loading import configured
 from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
@@ -56,7 +56,7 @@ async def status(*, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = Fa
 async def _standing(settings: Config) -> Standing:
     names = {source.name for source in settings.sources}
     query = IncidentQuery(status=frozenset({Status.OPEN, Status.ACKNOWLEDGED}), limit=MOST)
-    async with app.history(settings.database) as history:
+    async with book.history(settings.database) as history:
         return Standing(
             at=SystemClock().now(),
             owner=await history.owner(),

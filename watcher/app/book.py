@@ -1,0 +1,34 @@
+"""The database, for verbs that read it or bring it up to date."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from watcher.document.secrets import SecretUrl
+from watcher.model.ports import History
+from watcher.runtime.clock import SystemClock
+from watcher.store.database import Database
+from watcher.store.history import SqlHistory
+from watcher.store.migrate import upgrade as migrate
+from watcher.store.tables import SCHEMA
+
+
+async def upgrade(at: SecretUrl) -> str:
+    """Bring the database to this watcher's schema; words for where it stood and stands.
+
+    Raises:
+        DatabaseUnusable: it cannot be opened, written or upgraded.
+    """
+    async with await Database.open(at.reveal(), clock=SystemClock()) as database:
+        before = await migrate(database)
+    return f"at {SCHEMA}" if before == SCHEMA else f"at {SCHEMA}, upgraded from {before or 'nothing'}"
+
+
+@asynccontextmanager
+async def history(at: SecretUrl) -> AsyncIterator[History]:
+    """The reading side of the book in a database, beside a running daemon or without one.
+
+    Raises:
+        DatabaseUnusable: there is none, or it cannot be read.
+    """
+    async with await Database.open(at.reveal(), clock=SystemClock(), create=False) as database:
+        yield SqlHistory(database)

@@ -1,0 +1,141 @@
+"""The daemon, put together."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from functools import partial
+
+import anyio
+import structlog
+
+from watcher.app.lines import Shared, chance, line_to
+from watcher.app.senders import senders
+from watcher.app.settings import rules
+from watcher.collect.bus import Bus
+from watcher.collect.collector import SourceSettings
+from watcher.collect.source import SourceReader
+from watcher.collect.transport import client_session
+from watcher.config import Config
+from watcher.engine.engine import Engine
+from watcher.errors import LeaseLost, StoreError
+from watcher.model.incident import Transition
+from watcher.model.message import Owed
+from watcher.model.ports import Clock, Committed, Tick
+from watcher.model.sample import Cursor
+from watcher.model.time import Instant
+from watcher.notify.courier import Courier
+from watcher.notify.render import Renderer
+from watcher.notify.routing import Router
+from watcher.notify.story import Guidance
+from watcher.runtime.clock import SystemClock
+from watcher.runtime.daemon import Parts
+from watcher.runtime.daemon import run as run_parts
+from watcher.runtime.pump import Listener, Pump
+from watcher.store.book import SqlBook
+from watcher.store.database import Database
+from watcher.store.identity import time_ordered
+from watcher.store.journal import SqlJournal
+from watcher.store.lease import Lease
+from watcher.store.migrate import upgrade as migrate
+from watcher.store.outbox import SqlOutbox
+
+
+async def run(config: Config, *, stop: anyio.Event, listen: Listener | None = None) -> None:
+    """The daemon, until `stop` is set and what was under way is drained.
+
+    Raises:
+        DatabaseUnusable: it cannot be opened, or another daemon owns it.
+        LeaseLost: another daemon took the database over.
+    """
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(await Database.open(config.database.reveal(), clock=clock))
+        await migrate(database)
+        lease = Lease(database)
+        await lease.acquire()
+        stack.push_async_callback(_released, lease)
+        shared = Shared(await stack.enter_async_context(client_session()), clock, chance())
+        engine, untold, cursors = await _rebuilt(config, SqlJournal(database), clock)
+        bus = stack.enter_context(Bus())
+        courier = _courier(config, database, clock, shared.rng)
+        pump = Pump(
+            bus,
+            engine,
+            SqlBook(database, lease, time_ordered()),
+            clock=clock,
+            router=partial(_owed, Router(config.routes, config.receivers)),
+            told=partial(_told, courier, listen),
+        )
+        parts = Parts(
+            bus=bus,
+            readers=[partial(_read, config, source, shared, bus, cursors) for source in config.sources],
+            pump=pump,
+            courier=courier.run,
+            stop_courier=courier.stop,
+            heartbeat=lease.heartbeat,
+        )
+        with _one_error():
+            await run_parts(parts, stop, untold)
+
+
+async def _rebuilt(
+    config: Config, journal: SqlJournal, clock: Clock
+) -> tuple[Engine, Sequence[Transition], Mapping[tuple[str, str], Cursor]]:
+    """The engine as the journal and the book say it was, and what they show to be untold."""
+    engine = Engine(rules(config))
+    batches = 0
+    async for page in journal.pages():
+        await anyio.to_thread.run_sync(engine.recall, page)
+        batches += len(page)
+    untold = await anyio.to_thread.run_sync(engine.rebuild, await journal.standing(), clock.now())
+    structlog.get_logger().info("engine_rebuilt", batches=batches, untold=len(untold))
+    return engine, untold, await journal.cursors()
+
+
+async def _read(
+    config: Config,
+    source: SourceSettings,
+    shared: Shared,
+    bus: Bus,
+    cursors: Mapping[tuple[str, str], Cursor],
+) -> None:
+    """Read one source until cancelled, through a producer of its own."""
+    own = {stream: cursor for (of, stream), cursor in cursors.items() if of == source.name}
+    with bus.producer() as producer:
+        await SourceReader(line_to(config, source, shared, producer.send), own).run()
+
+
+def _owed(router: Router, transition: Transition, at: Instant, catching_up: bool) -> Sequence[Owed]:  # noqa: FBT001 - pump's signature
+    return router.owed(transition, at=at, catching_up=catching_up)
+
+
+def _courier(config: Config, database: Database, clock: Clock, rng: random.Random) -> Courier:
+    guidance = {rule.id: Guidance(rule.why, rule.runbook) for rule in config.rules}
+    return Courier(SqlOutbox(database), senders(config), renderer=Renderer(guidance), clock=clock, rng=rng)
+
+
+def _told(courier: Courier, listen: Listener | None, tick: Tick, committed: Sequence[Committed]) -> None:
+    courier.notify()
+    if listen is not None:
+        listen(tick, committed)
+
+
+async def _released(lease: Lease) -> None:
+    """Let the next daemon in; a database that is away lets it in by itself when the lease runs out."""
+    with suppress(StoreError):
+        await lease.release()
+
+
+@contextmanager
+def _one_error() -> Iterator[None]:
+    """Out of the daemon's task group comes the one error that a person can act on."""
+    try:
+        yield
+    except* LeaseLost as lost:
+        raise _first(lost) from None
+
+
+def _first(group: BaseExceptionGroup[LeaseLost]) -> LeaseLost:
+    for error in group.exceptions:
+        return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    raise AssertionError("an exception group is never empty")
