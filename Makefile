@@ -11,16 +11,16 @@ export UV_COMPILE_BYTECODE = 1
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-# uv sets up in a sixth of pip's time; where it cannot be had, pip does the same from the same lock.
+# uv sets up in a sixth of pip's time; where it cannot be had, or cannot fetch, pip does the same from the same lock.
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv --without-pip --clear $(VENV)
-	@if $(PYTHON) -m pip --python $(BIN)/python install --quiet uv; then \
-	  $(BIN)/python -m uv pip sync --quiet --python $(BIN)/python requirements.lock && \
-	  $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
-	else \
-	  echo "uv could not be had: using pip" && \
-	  $(PYTHON) -m pip --python $(BIN)/python install --quiet --require-hashes -r requirements.lock && \
-	  $(PYTHON) -m pip --python $(BIN)/python install --quiet --no-deps --no-build-isolation --editable .; \
+	@if $(PYTHON) -m pip --python $(BIN)/python install --quiet uv \
+	  && $(BIN)/python -m uv pip sync --quiet --python $(BIN)/python requirements.lock \
+	  && $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . ; \
+	then :; else \
+	  echo "uv could not set up: using pip" \
+	  && $(PYTHON) -m pip --python $(BIN)/python install --quiet --require-hashes -r requirements.lock \
+	  && $(PYTHON) -m pip --python $(BIN)/python install --quiet --no-deps --no-build-isolation --editable . ; \
 	fi
 	@touch $@
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import trustme
 
 from watcher.collect.vendors import known
 from watcher.config import Config, json_schema, load_config, load_database
@@ -35,6 +36,10 @@ routes:                                     # first match wins, `continue: true`
 
 http: {listen: 127.0.0.1:8080, tokens: [{name: ops, token: {env: WATCHER_TOKEN}, role: operator}]}
 """  # noqa: E501 - as design.md prints it
+LATE = (
+    "{rule: late, detector: threshold, match: {metric: watcher_data_delay_seconds}, by: [stream],"
+    " with: {above: 900}, severity: info}"
+)
 SECRETS = {
     "CDNV_USER": "someone",
     "CDNV_PASSWORD": "pass-word-1",
@@ -52,6 +57,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def written(tmp_path: Path, text: str) -> Path:
     (tmp_path / "my-rules").mkdir(exist_ok=True)
+    (tmp_path / "my-rules" / "late.yml").write_text(LATE)
     path = tmp_path / "watcher.yaml"
     path.write_text(text)
     return path
@@ -90,6 +96,7 @@ def test_a_source_s_files_and_proxy_are_read_like_all_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PROXY_PW", "a/b")
+    trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
     (source,) = loaded(
         tmp_path,
         "sources: [{name: t, vendor: tls, targets: [a], ca_file: ca.pem, proxy: 'http://u:{env:PROXY_PW}@p'}]",
@@ -231,14 +238,11 @@ def test_an_override_changes_a_shipped_rule_key_by_key(tmp_path: Path) -> None:
 
 def test_rules_of_one_s_own_are_added(tmp_path: Path) -> None:
     path = written(tmp_path, "rules: {paths: [my-rules]}")
-    (tmp_path / "my-rules" / "mine.yaml").write_text(
-        "{rule: mine, detector: threshold, match: {metric: watcher_data_delay_seconds}, by: [stream],"
-        " with: {above: 900}, severity: info}"
-    )
+    (tmp_path / "my-rules" / "mine.yaml").write_text(LATE.replace("late", "mine"))
 
     rules = {rule.id: rule for rule in load_config(path).rules}
 
-    assert {"mine", "http_5xx_spike"} <= set(rules)
+    assert {"mine", "late", "http_5xx_spike"} <= set(rules)
     assert rules["mine"].match == {"value": Selector("watcher_data_delay_seconds")}
 
 
@@ -250,6 +254,22 @@ def test_a_broken_rule_of_one_s_own_is_told_in_its_own_file(tmp_path: Path) -> N
         load_config(path)
 
     assert "mine.yaml:2:11: unknown detector `treshold`; did you mean `threshold`?" in str(caught.value)
+
+
+def test_a_path_without_a_rule_is_a_problem_of_its_line(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("")
+
+    (found,) = problems(tmp_path, "rules:\n  paths:\n    - my-rules\n    - empty\n")
+
+    assert found == f"4:7: {tmp_path}/empty holds no rule; a rule is a file *.yaml or *.yml"
+
+
+def test_a_rule_switched_off_does_not_judge(tmp_path: Path) -> None:
+    config = loaded(tmp_path, "rules: {override: {http_5xx_spike: {enabled: false}}}")
+
+    assert "http_5xx_spike" not in [rule.id for rule in config.rules]
+    assert "hit_ratio_drop" in [rule.id for rule in config.rules]
 
 
 def test_packs_can_be_left_out(tmp_path: Path) -> None:
@@ -290,6 +310,14 @@ def test_the_database_can_be_learned_from_a_file_that_is_wrong_elsewhere(tmp_pat
     path = written(tmp_path, "database: sqlite:///a.db\nsources: [{vendor: nonsense}]")
 
     assert load_database(path).reveal() == f"sqlite:///{tmp_path}/a.db"
+
+
+def test_a_password_with_signs_of_a_path_is_told_of_and_shown_nowhere(tmp_path: Path) -> None:
+    config = loaded(tmp_path, "database: postgresql://watcher:pa/ssw0rd@h/db")
+
+    assert "pa/ssw0rd" in config.secret_values()
+    assert "ssw0rd" not in f"{config.database}{config!r}"
+    assert "database: a secret stands in the file" in [warning.what for warning in config.warnings]
 
 
 def test_a_postgres_password_stays_a_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

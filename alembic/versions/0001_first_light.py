@@ -1,4 +1,4 @@
-"""The first schema: incidents and their story, the outbox, cursors, sights, the journal and the lease."""
+"""The first schema: incidents and their story, the outbox, what the engine is rebuilt from, and the lease."""
 
 import sqlalchemy as sa
 
@@ -17,6 +17,7 @@ def upgrade() -> None:
     _outbox()
     _streams()
     _journal()
+    _engine_state()
     _lease()
 
 
@@ -52,6 +53,7 @@ def _incidents() -> None:
         sqlite_where=live,
         postgresql_where=live,
     )
+    op.create_index("ix_incident_identity_opened_at", "incident", ["identity", "opened_at"])
     op.create_index("ix_incident_opened_at", "incident", ["opened_at"])
     op.create_index("ix_incident_status", "incident", ["status", "resolved_at"])
     op.create_table(
@@ -85,6 +87,7 @@ def _outbox() -> None:
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("due_at", sa.BigInteger, nullable=False),
         sa.Column("held", sa.Boolean, nullable=False),
+        sa.Column("ready_at", sa.BigInteger, nullable=False),
         sa.Column("repeat", sa.BigInteger, nullable=False),
         sa.Column("leased_until", sa.BigInteger, nullable=False),
         sa.Column("waits_for", sa.BigInteger),
@@ -144,7 +147,16 @@ def _journal() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_journal"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_journal_source_last_end", "journal", ["source", "last_end"])
+    op.create_index("ix_journal_source_stream_last_end", "journal", ["source", "stream", "last_end"])
+
+
+def _engine_state() -> None:
+    op.create_table(
+        "engine_state",
+        sa.Column("id", sa.Integer, autoincrement=False, nullable=False),
+        sa.Column("payload", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_engine_state"),
+    )
 
 
 def _lease() -> None:

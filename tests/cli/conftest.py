@@ -1,8 +1,9 @@
 """The command line called in the process, as a shell would."""
 
+import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,8 +12,20 @@ import orjson
 import pytest
 import structlog
 
+from tests.databases import NOON
+from tests.store.building import Store, key, opened, owed, resolved
 from watcher.cli import logs
 from watcher.cli.main import main
+from watcher.model.rule import Severity
+from watcher.model.time import HOUR, MINUTE
+from watcher.runtime.clock import SystemClock
+from watcher.store.database import Database
+from watcher.store.migrate import upgrade
+
+CONFIG = """\
+database: sqlite:///watcher.db
+sources: [{name: cdnv, vendor: cdnvideo, username: {env: NOT_SET_1}, password: {env: NOT_SET_2}}]
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,17 @@ class Ended:
 
 
 Cli: TypeAlias = Callable[..., Ended]
+Fill: TypeAlias = Callable[[Store], Coroutine[Any, Any, None]]
+Filled: TypeAlias = Callable[[Fill], Path]
+
+
+async def two_incidents(store: Store) -> None:
+    """One on shop that is over, and an hour later a critical one on video that is not."""
+    shop = opened(key("shop"))
+    video = opened(key("video", rule="hit_ratio_drop"), at=NOON + HOUR, severity=Severity.CRITICAL)
+    await store.apply(shop, owed=[owed("mail/0")])
+    await store.apply(resolved(shop, end=NOON + 12 * MINUTE))
+    await store.apply(video, owed=[owed("mail/0")])
 
 
 @pytest.fixture
@@ -75,3 +99,22 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Filled:
+    """A configuration whose database holds what a function put there, and whose daemon is this process."""
+    path = tmp_path / "watcher.yaml"
+    path.write_text(CONFIG)
+
+    async def work(fill: Fill) -> None:
+        url = f"sqlite:///{tmp_path / 'watcher.db'}"
+        async with await Database.open(url, clock=SystemClock()) as database:
+            await upgrade(database)
+            await fill(await Store.on(database))
+
+    def run(fill: Fill) -> Path:
+        asyncio.run(work(fill))
+        return path
+
+    return run

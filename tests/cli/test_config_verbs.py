@@ -95,7 +95,8 @@ def test_init_writes_what_check_accepts(tmp_path: Path, monkeypatch: pytest.Monk
 
     assert started.code == 0
     assert started.out.startswith("wrote watcher.yaml and watcher.schema.json. Next:\n")
-    assert "watcher check\n" in started.out
+    steps = [line.partition("watcher ")[2] for line in started.out.splitlines()[3:]]
+    assert steps == ["check", "notify test oncall", "sources test", "run"]
     text = (tmp_path / "watcher.yaml").read_text()
     assert text.startswith("# yaml-language-server: $schema=watcher.schema.json\n")
     checked = cli("check")

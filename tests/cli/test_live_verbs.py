@@ -145,7 +145,7 @@ async def test_a_reload_takes_the_file_as_it_is_now_and_refuses_a_wrong_one(tmp_
             refused = await read_until(daemon.stderr, "reload_refused")
             config.write_bytes(orjson.dumps(good | severity))
             daemon.send_signal(signal.SIGHUP)
-            await read_until(daemon.stderr, "engine_rebuilt")
+            reloaded = await read_until(daemon.stderr, "event=reloaded")
             config.write_bytes(orjson.dumps(good | {"database": "sqlite:///none/of/these.db"}))
             daemon.send_signal(signal.SIGHUP)
             await read_until(daemon.stderr, "reload_refused")
@@ -153,6 +153,7 @@ async def test_a_reload_takes_the_file_as_it_is_now_and_refuses_a_wrong_one(tmp_
             daemon.send_signal(signal.SIGTERM)
             assert await daemon.wait() == 0
     assert "unknown key `oops`" in refused
+    assert reloaded.index("event=reloading") < reloaded.index("event=starting")
 
 
 async def test_the_daemon_ends_after_the_time_it_was_given(tmp_path: Path) -> None:
@@ -172,6 +173,29 @@ async def test_the_simulator_says_where_it_is_and_ends_at_a_signal() -> None:
 
     assert (simulator.returncode, out) == (0, b"")
     assert announced["cdnvideo"]["source"]["base_url"] == announced["cdnvideo"]["base_url"]
+
+
+async def test_the_simulator_writes_a_configuration_that_reads_it(tmp_path: Path, cli: Cli) -> None:
+    path = tmp_path / "trial" / "watcher.yaml"
+    for _ in ("new", "again"):
+        async with started("simulate", "--write", path) as simulator:
+            assert simulator.stdout is not None
+            announced = orjson.loads(await simulator.stdout.readline())
+            answer = await called(cli, "sources", "test", "--json", "-c", path)
+        assert announced["cdnvideo"]["base_url"] in path.read_text()
+        assert (answer.code, {one["vendor"] for one in answer.json["streams"]}) == (0, {"cdnvideo", "tls"})
+
+
+def test_the_simulator_overwrites_nothing_that_it_has_not_written(tmp_path: Path, cli: Cli) -> None:
+    path = tmp_path / "watcher.yaml"
+    path.write_text("precious")
+
+    ended = cli("simulate", "--write", path)
+    nowhere = cli("simulate", "--write", path / "watcher.yaml")
+
+    assert (ended.code, ended.out, path.read_text()) == (2, "", "precious")
+    assert ended.complaints == [f"{path}: `watcher simulate` has not written this file; name another"]
+    assert (nowhere.code, len(nowhere.complaints)) == (2, 1)
 
 
 async def test_a_port_that_is_taken_is_wrong_use() -> None:
@@ -213,9 +237,9 @@ async def test_the_demo_finds_tells_stops_at_ctrl_c_and_leaves_what_can_be_asked
         "incidents",
         "status",
     ]
-    for command in commands:
-        ended = await called(cli, *command.split())
-        assert (ended.code, ended.err) == (0, "")
+    asked = [await called(cli, *command.split()) for command in commands]
+    assert [(ended.code, ended.err) for ended in asked] == [(0, ""), (0, ""), (1, "")]
+    assert asked[-1].out.startswith("daemon     not running\n")
 
 
 @pytest.mark.parametrize("kind", ["path", "abstract"])

@@ -54,6 +54,11 @@ def test_every_verb_has_its_help(verb: str, cli: Cli) -> None:
     assert f"Usage: watcher {verb}" in ended.out
 
 
+def test_help_names_what_a_value_is(cli: Cli) -> None:
+    assert "--for DURATION" in cli("run", "--help").out
+    assert "--since TIME" in cli("incidents", "list", "--help").out
+
+
 @pytest.mark.parametrize(("verb", "path"), [(name, path) for name, path, _ in VERBS])
 def test_every_verb_answers_with_an_exit_code(verb: str, path: str) -> None:
     module, _, name = path.partition(":")

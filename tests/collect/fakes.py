@@ -113,7 +113,7 @@ class Rig:
             clock=clock,
             rng=Still(),
             send=self.sink.send,
-            secrets=secrets,
+            secrets=set(secrets),
         )
 
     def poller(self, spec: StreamSpec, cursor: Cursor | None = None) -> Poller:

@@ -5,7 +5,10 @@ from collections.abc import Awaitable, Callable
 import anyio
 import pytest
 
+from tests.conftest import LoopClock
 from watcher.collect.breaker import LONGEST, Breaker, Credentials
+from watcher.collect.http import Request, Response, chain
+from watcher.collect.middlewares import deadline
 from watcher.errors import AuthenticationFailed, CollectError, NetworkFailed, QuotaExceeded, VendorFailed
 from watcher.model.ports import Clock
 from watcher.model.time import DAY, HOUR, MINUTE, SECOND
@@ -16,7 +19,7 @@ def waits(error: CollectError, times: int, *, every: int = MINUTE) -> list[int]:
     breaker, found = Breaker(), list[int]()
     for _ in range(times):
         breaker = breaker.failed(error, now=0, every=every)
-        found.append(breaker.probe_at)
+        found.append(breaker.pause.until)
     return found
 
 
@@ -31,9 +34,16 @@ def test_a_stream_that_is_asked_rarely_anyway_is_never_asked_more_often() -> Non
     assert max(waits(VendorFailed("HTTP 500"), 50, every=HOUR)) == LONGEST
 
 
-@pytest.mark.parametrize(("asked", "waited"), [(90, 90 * SECOND), (1e300, DAY)])
+@pytest.mark.parametrize(("asked", "waited"), [(90, 90 * SECOND), (DAY / SECOND, HOUR), (float("inf"), HOUR)])
 def test_what_the_vendor_asks_for_is_waited_within_reason(asked: float, waited: int) -> None:
     assert waits(QuotaExceeded("HTTP 429", retry_after=asked), 1) == [waited]
+
+
+def test_a_clock_that_was_set_back_does_not_prolong_a_pause() -> None:
+    breaker = Breaker(9).failed(NetworkFailed("no connection"), now=10 * HOUR, every=MINUTE)
+
+    assert not breaker.lets_through(10 * HOUR)
+    assert breaker.lets_through(9 * HOUR)
 
 
 def test_rejected_credentials_are_not_the_breakers_business() -> None:
@@ -154,3 +164,111 @@ async def test_another_failure_says_nothing_about_the_credentials(clock: Clock) 
         await credentials.use(down, clock)
 
     assert await credentials.use(login, clock) == "answer"
+
+
+@pytest.mark.looptime
+async def test_a_vendor_that_cannot_be_reached_is_found_so_by_all_streams_at_about_the_same_time(
+    clock: Clock,
+) -> None:
+    credentials, ends = Credentials(), list[float]()
+
+    async def black_hole() -> str:
+        await anyio.sleep(120)
+        raise NetworkFailed("not answered within 2 min")
+
+    async def stream() -> None:
+        with pytest.raises(NetworkFailed):
+            await credentials.use(black_hole, clock)
+        ends.append(anyio.current_time())
+
+    async with anyio.create_task_group() as group:
+        for _ in range(8):
+            group.start_soon(stream)
+
+    assert max(ends) == pytest.approx(240)
+
+
+class Queue:
+    """A login behind a lock, as a vendor's, that leaves as soon as it is its turn."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self._lock = anyio.Lock()
+        self._handler = chain([deadline(30 * SECOND)], self._exchange)
+
+    async def _exchange(self, _request: Request) -> Response:
+        self.sent += 1
+        await anyio.sleep(0.1)
+        raise AuthenticationFailed("HTTP 401", status=401)
+
+    async def __call__(self) -> str:
+        async with self._lock:
+            await self._handler(Request("POST", "http://vendor/login", retry=False))
+        return "answer"
+
+
+@pytest.mark.looptime
+async def test_a_rejected_login_ends_those_that_wait_for_their_turn_to_log_in(clock: Clock) -> None:
+    credentials, queue, said = Credentials(), Queue(), list[str]()
+    await credentials.use(Login(right=True), clock)
+
+    async def stream() -> None:
+        said.append(await attempt(credentials, queue, clock))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(8):
+            group.start_soon(stream)
+
+    assert queue.sent == 1
+    assert sorted(set(said)) == ["HTTP 401", "HTTP 401; tried again at 2026-11-22T04:00:00Z"]
+
+
+@pytest.mark.looptime
+async def test_after_a_probe_that_found_no_network_rejected_credentials_stay_guarded(clock: Clock) -> None:
+    credentials, login = Credentials(), Login()
+
+    async def down() -> str:
+        raise NetworkFailed("no connection")
+
+    await attempt(credentials, login, clock)
+    await anyio.sleep(HOUR / SECOND)
+    with pytest.raises(NetworkFailed):
+        await credentials.use(down, clock)
+    await attempt(credentials, login, clock)
+
+    assert login.tried == 1
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("asked", "next_probe"), [(3 * HOUR / SECOND, "06:00"), (60, "04:00"), (1e300, None)]
+)
+async def test_a_vendor_may_ask_for_a_longer_wait_before_a_probe(
+    asked: float, next_probe: str | None, clock: Clock
+) -> None:
+    credentials = Credentials()
+
+    async def banned() -> str:
+        raise AuthenticationFailed("HTTP 403", status=403, retry_after=asked)
+
+    await attempt(credentials, banned, clock)
+    moment = f"2026-11-22T{next_probe}:00Z" if next_probe else "2026-11-23T03:00:00Z"
+
+    assert await attempt(credentials, banned, clock) == f"HTTP 403; tried again at {moment}"
+
+
+@pytest.mark.looptime
+async def test_credentials_rejected_while_the_clock_was_ahead_are_not_barred_for_longer(
+    clock: LoopClock,
+) -> None:
+    credentials, login = Credentials(), Login()
+    clock.shift = DAY
+    await attempt(credentials, login, clock)
+    clock.shift = 0
+    tried = []
+    for _ in range(20):
+        await attempt(credentials, login, clock)
+        tried.append(login.tried)
+        await anyio.sleep(31 * MINUTE / SECOND)
+
+    assert tried == [2, 2, 3, 3, *[4] * 16]

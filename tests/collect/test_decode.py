@@ -55,3 +55,29 @@ def test_an_answer_that_may_hold_a_token_is_not_quoted() -> None:
 
     assert "application/json, 24 bytes" in message
     assert "hidden" not in message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"x" * 60 + b" S3cretPassw0rd-Long-Value rest",
+        b'{"token": "S3cret", "value": 1',
+        b'{"user": "a", "X-Api-Key" : \'S3cret with words\'}',
+        b"username=a&password=S3cret&x=1",
+        b"Authorization: Bearer S3cret",
+        b'{"auth": {\n "value": "S3cret"}}',
+        b"token: " + b"." * 100 + b" " * 10_000 + b"S3cret",
+        (b"a-long-word-that-is-masked " * 300)[:5_110] + b" S3cret",
+    ],
+)
+def test_what_may_be_a_secret_is_masked_before_the_quotation_is_cut(body: bytes) -> None:
+    message = broken(answer(body))
+
+    assert "S3cret" not in message
+    assert "***" in message
+
+
+def test_what_is_no_secret_can_be_read() -> None:
+    assert "begins 'upstream connect error, reset reason: timeout'" in broken(
+        answer(b"upstream connect error, reset reason: timeout", "text/plain")
+    )

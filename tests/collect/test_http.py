@@ -24,6 +24,8 @@ def test_a_good_status_is_no_error() -> None:
     ("headers", "seconds"),
     [
         ({"retry-after": "120"}, 120.0),
+        ({"retry-after": "9" * 400}, 86_400.0),
+        ({"retry-after": "Sun, 22 Nov 2099 03:00:00 GMT", "date": "Sun, 22 Nov 2026 03:00:00 GMT"}, 86_400.0),
         ({"retry-after": "Sun, 22 Nov 2026 03:01:30 GMT", "date": "Sun, 22 Nov 2026 03:00:00 GMT"}, 90.0),
         ({"retry-after": "Sun, 22 Nov 2026 02:00:00 GMT", "date": "Sun, 22 Nov 2026 03:00:00 GMT"}, 0.0),
         ({"retry-after": "Sun, 22 Nov 2026 03:01:30 GMT"}, None),

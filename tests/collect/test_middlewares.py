@@ -4,6 +4,7 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
+from tests.conftest import LoopClock
 from watcher.collect.http import Handler, Middleware, Request, Response, chain
 from watcher.collect.middlewares import clock_skew, deadline, judge, limiter, retry, source_http
 from watcher.errors import (
@@ -189,6 +190,22 @@ async def test_a_vendors_outage_is_not_blamed_on_the_clock(clock: Clock) -> None
         await chain([judge("cdn", clock)], Script(Response(500, {"date": DATE}, b"")))(GET)
 
 
+async def test_a_good_answer_does_not_count_while_our_clock_is_ahead(clock: LoopClock) -> None:
+    clock.shift = HOUR
+    answer = Response(200, {"date": "Sun, 22 Nov 2026 03:00:00 GMT"}, b"{}")
+
+    with pytest.raises(ClockSkewed, match="our clock is 1 h ahead of the vendor's"):
+        await chain([judge("cdn", clock)], Script(answer))(GET)
+    login = Request("POST", "http://vendor/login", retry=False)
+    assert await chain([judge("cdn", clock)], Script(answer))(login) == answer
+
+
+async def test_a_good_answer_counts_while_our_clock_is_behind(clock: Clock) -> None:
+    answer = Response(200, {"date": DATE}, b"{}")
+
+    assert await chain([judge("cdn", clock)], Script(answer))(GET) == answer
+
+
 async def test_a_skewed_clock_is_logged_once_on_change(clock: Clock) -> None:
     good = Response(200, {"date": "Sun, 22 Nov 2026 03:00:01 GMT"}, b"")
     skewed = Response(200, {"date": DATE}, b"")
@@ -202,6 +219,13 @@ async def test_a_skewed_clock_is_logged_once_on_change(clock: Clock) -> None:
         "our clock is 20 min behind the vendor's",
         "agrees again",
     ]
+
+
+def test_an_answer_out_of_a_cache_says_nothing_of_clocks(clock: Clock) -> None:
+    cached = {"date": "Sun, 22 Nov 2026 02:00:00 GMT", "age": "3600"}
+
+    assert clock_skew(Response(200, cached, b""), clock.now()) is None
+    assert clock_skew(Response(200, cached | {"age": "9" * 400}, b""), clock.now()) is None
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,17 @@ from dataclasses import replace
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from tests.collect.fakes import SPEC, Rig, at, minutes
-from watcher.collect.collector import Window
+from tests.conftest import LoopClock
+from watcher.collect.collector import StreamSpec, Window
 from watcher.collect.poller import FIRST_TICK_SPREAD, Poller
 from watcher.collect.windows import Span
+from watcher.errors import ClockSkewed
 from watcher.model.ports import Clock
 from watcher.model.sample import Cursor
-from watcher.model.time import HOUR, MINUTE, SECOND, Instant
+from watcher.model.time import DAY, HOUR, MINUTE, SECOND, Instant
 
 pytestmark = pytest.mark.looptime
 
@@ -90,6 +93,7 @@ async def test_a_stream_counts_as_behind_until_its_backfill_is_read(clock: Clock
     caught_up = [poll.sight.caught_up for poll in rig.sink.polls]
 
     assert (opening.caught_up, opening.behind, opening.message) == (False, 57 * MINUTE, "not asked yet")
+    assert (opening.up, opening.family) == (False, "")
     assert caught_up == sorted(caught_up)
     assert (caught_up[0], caught_up[-1]) == (False, True)
     assert poller.caught_up.is_set()
@@ -187,3 +191,92 @@ async def test_a_full_bus_holds_the_poller_back(clock: Clock) -> None:
         await poller.run()
 
     assert len(rig.vendor.asked) == 3
+
+
+async def test_what_was_read_before_it_had_happened_is_read_again_when_the_clock_is_right(
+    clock: LoopClock,
+) -> None:
+    rig = Rig(clock)
+    poller = rig.poller(replace(SPEC, backfill=5 * MINUTE))
+    with anyio.move_on_after(20 * MINUTE / SECOND):
+        async with anyio.create_task_group() as group:
+            group.start_soon(poller.run)
+            await anyio.sleep(150)
+            clock.shift = HOUR
+            await anyio.sleep(300)
+            ahead = len(rig.sink.read())
+            clock.shift = 0
+
+    assert max(rig.sink.read()[:ahead]) == at("04:03")
+    assert rig.sink.read()[ahead:] == minutes("03:05", "03:15")
+    assert rig.sink.cursors()[-1].position == at("03:16")
+
+
+async def test_a_stream_that_failed_while_the_clock_was_ahead_is_asked_as_soon_as_it_is_right(
+    clock: LoopClock,
+) -> None:
+    rig = Rig(clock)
+
+    def skewed(_spec: StreamSpec, _window: Window) -> None:
+        if clock.shift:
+            raise ClockSkewed("our clock is 1 h ahead of the vendor's")
+
+    rig.vendor.judge = skewed
+    poller = rig.poller(replace(SPEC, backfill=5 * MINUTE))
+    with anyio.move_on_after(20 * MINUTE / SECOND):
+        async with anyio.create_task_group() as group:
+            clock.shift = HOUR
+            group.start_soon(poller.run)
+            await anyio.sleep(600)
+            clock.shift = 0
+
+    right = [moment for moment, _, _ in rig.vendor.asked if moment < at("04:00")]
+    assert at("03:10") <= right[0] <= at("03:11")
+    assert rig.sink.read()[-1] == at("03:15")
+
+
+async def test_after_a_long_stop_the_last_day_is_read_and_the_rest_said_to_be_left_out(clock: Clock) -> None:
+    rig = Rig(clock)
+    stopped = clock.now() - 30 * DAY
+    spec = replace(SPEC, backfill=HOUR)
+    with capture_logs() as logs:
+        await rig.poll(spec, MINUTE, Cursor("cdn", "s", stopped, stopped - HOUR))
+    left_out = "left out 2026-10-23T03:00:00Z to 2026-11-21T02:00:00Z: stopped for long"
+
+    assert rig.sink.read() == list(range(clock.now() // MINUTE * MINUTE - 25 * HOUR, at("02:57"), MINUTE))
+    assert rig.sink.cursors()[-1] == Cursor("cdn", "s", at("02:57"), stopped - HOUR)
+    assert {poll.sight.message for poll in rig.sink.polls} == {left_out}
+    assert [(line["event"], line["end"]) for line in logs] == [("window_left_out", "2026-11-21T02:00:00Z")]
+
+
+async def test_a_stream_that_ended_in_a_long_stop_is_complete(clock: Clock) -> None:
+    rig = Rig(clock)
+    end = clock.now() - 30 * DAY
+    cursor = Cursor("cdn", "s", end - HOUR, end - 6 * HOUR, end)
+    poller = rig.poller(replace(SPEC, backfill=6 * HOUR, until=HOUR), cursor)
+    await poller.run()
+
+    assert rig.vendor.asked == []
+    assert poller.opening().sight.caught_up
+    assert poller.opening().sight.message.startswith("left out 2026-10-23T02:00:00Z to 2026-10-23T03:00:00Z")
+
+
+async def test_after_a_stop_of_less_than_a_day_every_bin_is_read(clock: Clock) -> None:
+    rig = Rig(clock)
+    stopped = clock.now() - DAY
+    await rig.poll(SPEC, MINUTE, Cursor("cdn", "s", stopped, stopped))
+
+    assert rig.sink.read() == list(range(stopped, at("02:57"), MINUTE))
+
+
+async def test_what_is_read_again_comes_with_what_is_new_in_one_poll(clock: Clock) -> None:
+    """Else a correction and the bin after it are judged apart, and an incident between them is told twice."""
+    rig = Rig(clock)
+    await rig.poll(replace(SPEC, overlap=2 * MINUTE), 8 * MINUTE)
+    reads = [
+        [int(batch.starts[0]) for batch in poll.batches if batch.width and batch.stream == "s"]
+        for poll in rig.sink.polls
+        if poll.cursor is not None
+    ]
+
+    assert reads[-1] == minutes("03:01", "03:03")

@@ -9,9 +9,16 @@ from structlog.testing import capture_logs
 
 from tests.collect.fakes import SPEC, Rig, at, minutes
 from watcher.collect.collector import StreamSpec, Window
-from watcher.errors import ContractBroken, NetworkFailed, QuotaExceeded, RequestRefused, VendorFailed
+from watcher.errors import (
+    AuthenticationFailed,
+    ContractBroken,
+    NetworkFailed,
+    QuotaExceeded,
+    RequestRefused,
+    VendorFailed,
+)
 from watcher.model.ports import Clock
-from watcher.model.time import HOUR, MINUTE, SECOND
+from watcher.model.time import DAY, HOUR, MINUTE, SECOND
 
 pytestmark = pytest.mark.looptime
 
@@ -127,7 +134,7 @@ async def test_a_bug_in_a_parser_is_logged_with_its_traceback_once_and_the_strea
     sight = rig.sink.polls[-1].sight
 
     assert (sight.up, sight.family, sight.message) == (False, "contract", "unexpected KeyError: 'missing'")
-    assert [isinstance(line["exc_info"].__cause__, KeyError) for line in logs] == [True]
+    assert ["KeyError: 'missing'\n" in line["exception"] for line in logs] == [True]
     assert len(rig.vendor.asked) == 6
 
 
@@ -175,6 +182,48 @@ async def test_one_window_that_is_refused_for_good_is_left_out_and_said(clock: C
     left_out = "left out 2026-11-22T02:50:00Z to 2026-11-22T02:51:00Z: HTTP 422"
     assert rig.sink.polls[-1].sight.message == left_out
     assert [line["event"] for line in logs] == ["stream_down", "window_left_out", "stream_up"]
+
+
+async def test_what_was_left_out_is_said_for_a_day(clock: Clock) -> None:
+    rig = Rig(clock)
+
+    def one_refused(_spec: StreamSpec, window: Window) -> None:
+        if window.start == at("02:58"):
+            raise RequestRefused("HTTP 422")
+
+    rig.vendor.judge = one_refused
+    await rig.poll(replace(SPEC, backfill=5 * MINUTE), 26 * HOUR)
+    noted = [poll.sight.at for poll in rig.sink.polls if poll.sight.message.startswith("left out")]
+
+    assert 23 * HOUR < noted[-1] - noted[0] < DAY
+    assert rig.sink.polls[-1].sight.message == ""
+
+
+async def test_a_learned_secret_is_in_no_sight_and_no_log(clock: Clock) -> None:
+    rig = Rig(clock)
+
+    def echoing(_spec: StreamSpec, _window: Window) -> None:
+        rig.line.secrets.add("t0ken-learned")
+        raise KeyError("t0ken-learned")
+
+    rig.vendor.judge = echoing
+    with capture_logs() as logs:
+        await rig.poll(replace(SPEC, width=0), MINUTE)
+
+    assert "KeyError" in repr(logs)
+    assert "t0ken-learned" not in repr([poll.sight for poll in rig.sink.polls]) + repr(logs)
+
+
+async def test_rejected_credentials_are_not_asked_for_once_more(clock: Clock) -> None:
+    rig = Rig(clock)
+
+    def rejected(_spec: StreamSpec, _window: Window) -> None:
+        raise AuthenticationFailed("the login's answer cannot be read")
+
+    rig.vendor.judge = rejected
+    await rig.poll(replace(SPEC, backfill=5 * MINUTE), 3 * MINUTE)
+
+    assert len(rig.vendor.asked) == 1
 
 
 async def test_a_run_of_refused_windows_is_left_out_without_waiting_for_each(clock: Clock) -> None:

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -15,7 +16,14 @@ from aiohttp import web
 
 from watcher.collect.http import Handler, Request, Response
 from watcher.collect.transport import BODY_LIMIT, aiohttp_exchange, client_session
-from watcher.errors import CollectError, ContractBroken, NetworkFailed, RequestRefused, UserError
+from watcher.errors import (
+    CollectError,
+    ContractBroken,
+    NetworkFailed,
+    RequestRefused,
+    UserError,
+    VendorFailed,
+)
 from watcher.model.time import SECOND
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -187,6 +195,25 @@ async def test_a_vendor_that_says_nothing_is_waited_for_as_long_as_configured(
 
     assert isinstance(error, NetworkFailed)
     assert str(error).endswith(": no answer in time")
+
+
+async def test_a_request_says_what_it_means_when_its_answer_comes_too_late(
+    session: aiohttp.ClientSession,
+) -> None:
+    over = asyncio.Event()
+
+    async def answer(_: web.Request) -> web.Response:
+        await over.wait()
+        return web.Response()
+
+    async with server(answer) as base:
+        request = Request("GET", base, late=VendorFailed)
+        with pytest.raises(VendorFailed, match="no answer in time"):
+            await aiohttp_exchange(session, timeout=50)(request)
+        over.set()
+
+    with pytest.raises(NetworkFailed):
+        await aiohttp_exchange(session, timeout=SECOND)(replace(request, url="http://127.0.0.1:1"))
 
 
 @pytest.mark.parametrize(

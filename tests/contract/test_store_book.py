@@ -18,6 +18,7 @@ from tests.store.building import (
     poll,
     reopened,
     resolved,
+    standing_at,
     unjudged,
     withdrawn,
 )
@@ -229,9 +230,11 @@ async def test_a_tick_of_an_owner_that_was_replaced_writes_nothing(store: Store)
     await store.lease.release()
     await Lease(store.database, holder="elsewhere:1:1").acquire()
 
+    polls, states = [poll(batch())], [standing_at(NOON)]
     with pytest.raises(LeaseLost):
-        await store.book.commit(Tick(at=NOON, polls=[poll(batch())], changes=[(opened(), [owed()])]))
+        await store.book.commit(Tick(at=NOON, polls=polls, changes=[(opened(), [owed()])], engine=states))
     assert not await store.batches()
+    assert not await store.journal.engine()
     assert not await store.history.incidents(IncidentQuery())
 
 
@@ -239,25 +242,34 @@ async def test_a_tick_that_fails_half_way_writes_nothing(store: Store) -> None:
     """The cursor, the journal and the incident are one."""
     broken = replace(opened(), summary=None)  # type: ignore[arg-type]
 
+    polls, states = [poll(batch())], [standing_at(NOON)]
     with pytest.raises(Exception, match=r"(?i)null"):
-        await store.book.commit(Tick(at=NOON, polls=[poll(batch())], changes=[(broken, [])]))
+        await store.book.commit(Tick(at=NOON, polls=polls, changes=[(broken, [])], engine=states))
     assert not await store.journal.cursors()
+    assert not await store.journal.engine()
     assert not await store.batches()
 
 
-async def test_forgotten_journal_rows_go_by_source_and_by_their_end(store: Store) -> None:
-    batches = [batch(start=NOON), batch(start=NOON + MINUTE), batch(source="lsw", start=NOON)]
+async def test_forgotten_journal_rows_go_by_stream_and_by_their_end(store: Store) -> None:
+    batches = [
+        batch(start=NOON),
+        batch(start=NOON + MINUTE),
+        batch(stream="older", start=NOON),
+        batch(source="lsw", start=NOON),
+        batch(source="lsw", stream="older", start=NOON),
+    ]
     await store.book.commit(Tick(at=NOON, polls=[poll(*batches)]))
-    await store.book.commit(Tick(at=NOON, forget_before={"cdnv": NOON + MINUTE}))
+    before = {("cdnv", "traffic"): NOON + MINUTE, ("lsw", "older"): NOON + HOUR, ("gone", "x"): NOON}
+    await store.book.commit(Tick(at=NOON, forget_before=before))
 
-    kept = [(one.source, int(one.starts[0])) for one in await store.batches()]
-    assert kept == [("cdnv", NOON + MINUTE), ("lsw", NOON)]
+    kept = [(one.source, one.stream, int(one.starts[0])) for one in await store.batches()]
+    assert kept == [("cdnv", "traffic", NOON + MINUTE), ("cdnv", "older", NOON), ("lsw", "traffic", NOON)]
 
 
 async def test_ids_of_the_journal_are_never_used_again(store: Store) -> None:
     """A snapshot names the last row it holds."""
     await store.book.commit(Tick(at=NOON, polls=[poll(batch())]))
-    await store.book.commit(Tick(at=NOON, forget_before={"cdnv": NOON + HOUR}))
+    await store.book.commit(Tick(at=NOON, forget_before={("cdnv", "traffic"): NOON + HOUR}))
     await store.book.commit(Tick(at=NOON, polls=[poll(batch())]))
 
     highest = await store.database.read(lambda one: one.scalar(select(func.max(tables.journal.c.id))))

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.databases import NOON
-from tests.store.building import Store, batch, key, opened, poll, resolved, withdrawn
+from tests.store.building import NEVER, Store, batch, key, opened, poll, resolved, standing_at, withdrawn
 from watcher.model.ports import Tick
 from watcher.model.sample import Cursor, Poll
 from watcher.model.time import HOUR, MINUTE
@@ -69,7 +69,45 @@ async def test_what_is_open_stands_and_what_ended_within_the_journal(store: Stor
     assert standing == ["open", "recent"]
 
 
+async def test_the_engine_stands_where_it_stood_at_the_last_tick_that_moved_it(store: Store) -> None:
+    first, second = [standing_at(NOON)], [standing_at(NOON + HOUR), standing_at(NEVER, rule="tls_expiry")]
+    await store.book.commit(Tick(at=NOON, engine=first))
+    assert await store.journal.engine() == tuple(first)
+
+    await store.book.commit(Tick(at=NOON, engine=second))
+    await store.book.commit(Tick(at=NOON))
+    assert await store.journal.engine() == tuple(second)
+
+    await store.book.commit(Tick(at=NOON, engine=()))
+    assert await store.journal.engine() == ()
+
+
+async def test_nothing_that_ended_stands_where_there_is_nothing_to_judge_it_by(store: Store) -> None:
+    await store.apply(opened(), resolved(opened(), end=NOON + MINUTE))
+
+    assert not await store.journal.standing()
+
+
+async def test_what_ended_within_a_day_of_the_oldest_frozen_edge_stands(store: Store) -> None:
+    """However far back the journal goes: it also holds what baselines need."""
+    edge, later, old = (opened(key(name), at=NOON - 90 * HOUR) for name in ("edge", "later", "old"))
+    await store.apply(
+        edge,
+        resolved(edge, end=NOON - 24 * HOUR),
+        later,
+        resolved(later, end=NOON),
+        old,
+        resolved(old, end=NOON - 24 * HOUR - 1),
+    )
+    polls, states = [poll(batch(start=NOON - 90 * HOUR))], [standing_at(NOON + HOUR), standing_at(NOON)]
+    await store.book.commit(Tick(at=NOON, polls=polls, engine=states))
+
+    standing = [dict(one.key.labels)["resource"] for one in await store.journal.standing()]
+    assert standing == ["edge", "later"]
+
+
 async def test_a_new_database_holds_nothing(store: Store) -> None:
     assert not await store.batches()
     assert not await store.journal.cursors()
     assert not await store.journal.standing()
+    assert not await store.journal.engine()

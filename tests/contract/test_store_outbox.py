@@ -172,6 +172,65 @@ async def test_a_withdrawal_is_told_where_the_opening_was_told(store: Store) -> 
     assert await store.history.backlog() == {}
 
 
+FOLLOWING: list[Owed] = [Owed("mail/0", NOON), Owed("slack/0", NOON, follows=True)]
+"""What today's routes say of an end: `mail/0` is to hear of it, `slack/0` only of what it heard of."""
+
+
+async def test_an_end_is_told_where_the_opening_was_told_whatever_the_routes_say_now(store: Store) -> None:
+    await store.apply(FIRST, owed=[owed("slack/0")])
+    opening = await claim(store, target="slack/0")
+    await store.outbox.done(opening, at=NOON, detail="")
+    await store.apply(OVER, owed=FOLLOWING)
+
+    assert [row.telling for row in await claim(store, target="slack/0")] == [Telling.RESOLVED]
+    assert [row.telling for row in await claim(store, target="mail/0")] == [Telling.RESOLVED]
+
+
+async def test_an_end_follows_no_opening_that_went_elsewhere(store: Store) -> None:
+    await store.apply(FIRST, owed=[owed("mail/0")])
+    committed = await store.apply(OVER, owed=FOLLOWING)
+
+    told = await store.history.deliveries(committed[0].incident.id)
+    assert {delivery.target for delivery in told} == {"mail/0"}
+
+
+async def test_an_end_replaces_an_opening_that_is_yet_to_be_told_by_routes_of_before(store: Store) -> None:
+    await store.apply(FIRST, owed=[owed("slack/0")])
+    await store.apply(OVER, owed=FOLLOWING)
+
+    assert [row.telling for row in await claim(store, target="slack/0")] == [Telling.RESOLVED]
+
+
+async def test_an_end_follows_no_opening_that_never_arrived(store: Store) -> None:
+    await store.apply(FIRST, owed=[owed("slack/0", repeat=HOUR)])
+    dead = await claim(store, target="slack/0")
+    await store.outbox.failed(dead, at=NOON, error="550 no such user", retry_at=None)
+    await store.apply(OVER, owed=FOLLOWING)
+
+    assert await store.outbox.next_due("slack/0") is None
+
+
+async def test_what_is_owed_to_a_target_that_is_gone_is_owed_no_more_and_says_why(store: Store) -> None:
+    committed = await store.apply(FIRST, owed=[owed("mail/0"), owed("slack/0", repeat=HOUR)])
+    await claim(store, target="slack/0")
+
+    assert await store.outbox.retire(["mail/0", "hook/0"], at=NOON) == 1
+    assert await store.outbox.retire(["mail/0", "hook/0"], at=NOON) == 0
+    assert await store.history.backlog() == {"mail/0": 1}
+    rows = await store.history.deliveries(committed[0].incident.id)
+    assert [(row.target, row.state, row.detail) for row in rows] == [
+        ("mail/0", "due", ""),
+        ("slack/0", "skipped", "its target is no longer configured"),
+    ]
+
+
+async def test_without_any_target_nothing_is_owed(store: Store) -> None:
+    await store.apply(FIRST, owed=[owed()])
+
+    assert await store.outbox.retire([], at=NOON) == 1
+    assert await store.history.backlog() == {}
+
+
 async def test_a_withdrawal_without_receivers_still_takes_back_what_was_not_told(store: Store) -> None:
     await store.apply(FIRST, owed=[owed()])
     await store.apply(withdrawn(FIRST, decided=NOON + HOUR))
@@ -215,6 +274,14 @@ async def test_what_is_held_is_due_when_its_source_has_caught_up(store: Store) -
     assert len(await claim(store, at=NOON + MINUTE)) == 1
 
 
+async def test_what_is_held_and_released_still_waits_for_its_group(store: Store) -> None:
+    row = Owed("mail/0", NOON + MINUTE, held=True, ready_at=NOON + MINUTE // 2)
+    await store.apply(FIRST, owed=[row])
+    await store.book.commit(Tick(at=NOON + 1, released=["cdnv"]))
+
+    assert await store.outbox.next_due("mail/0") == NOON + MINUTE // 2
+
+
 async def test_what_is_held_waits_no_longer_than_its_own_time(store: Store) -> None:
     await store.apply(FIRST, owed=[owed(held=True, due=NOON + MINUTE)])
 
@@ -231,6 +298,63 @@ async def test_a_reminder_follows_each_telling_while_the_incident_is_open(store:
     assert await store.outbox.next_due("mail/0") == NOON + HOUR
     assert await tell(store, at=NOON + HOUR) == [Telling.REMINDER]
     assert await store.outbox.next_due("mail/0") == NOON + 2 * HOUR
+
+
+async def test_reminders_go_on_when_a_recovery_was_taken_back_before_it_was_told(store: Store) -> None:
+    await store.apply(FIRST, owed=REPEATED)
+    await tell(store)
+    await store.apply(OVER, owed=[owed()])
+    await store.apply(reopened(FIRST, decided=NOON + HOUR), owed=[owed(due=NOON + 1, repeat=HOUR)])
+
+    assert await tell(store, at=NOON + HOUR) == []
+    assert await tell(store, at=NOON + HOUR + 1) == [Telling.REMINDER]
+    assert await tell(store, at=NOON + 2 * HOUR + 1) == [Telling.REMINDER]
+
+
+async def test_one_reminder_follows_when_the_opening_is_still_being_sent_as_its_end_is_taken_back(
+    store: Store,
+) -> None:
+    await store.apply(FIRST, owed=REPEATED)
+    sending = await claim(store)
+    await store.apply(OVER, owed=[owed()])
+    await store.apply(reopened(FIRST, decided=NOON + HOUR), owed=REPEATED)
+    await store.outbox.done(sending, at=NOON, detail="")
+
+    assert await tell(store, at=NOON + HOUR) == [Telling.REMINDER]
+
+
+@pytest.mark.parametrize("telling", [Telling.OPENED, Telling.REMINDER])
+async def test_a_telling_that_dies_ends_no_reminders(store: Store, telling: Telling) -> None:
+    await store.apply(FIRST, owed=REPEATED)
+    at = NOON
+    if telling is Telling.REMINDER:
+        await tell(store)
+        at += HOUR
+    rows = await claim(store, at=at)
+    await store.outbox.failed(rows, at=at, error="550 mailbox full", retry_at=None)
+
+    assert [row.telling for row in rows] == [telling]
+    assert await tell(store, at=at + HOUR) == [Telling.REMINDER]
+    assert await store.outbox.next_due("mail/0") == at + 2 * HOUR
+
+
+async def test_a_reminder_that_is_tried_again_is_the_only_one(store: Store) -> None:
+    await store.apply(FIRST, owed=REPEATED)
+    await tell(store)
+    rows = await claim(store, at=NOON + HOUR)
+    await store.outbox.failed(rows, at=NOON + HOUR, error="451 later", retry_at=NOON + HOUR + MINUTE)
+
+    assert await tell(store, at=NOON + HOUR + MINUTE) == [Telling.REMINDER]
+    assert await store.history.backlog() == {"mail/0": 1}
+
+
+async def test_who_heard_of_an_incident_by_a_reminder_alone_is_told_of_its_withdrawal(store: Store) -> None:
+    await store.apply(FIRST, owed=REPEATED)
+    await store.outbox.failed(await claim(store), at=NOON, error="550 mailbox full", retry_at=None)
+    await tell(store, at=NOON + HOUR)
+    await store.apply(withdrawn(FIRST, decided=NOON + HOUR), owed=[owed()])
+
+    assert await tell(store, at=NOON + HOUR) == [Telling.WITHDRAWN]
 
 
 async def test_no_reminder_outlives_its_incident(store: Store) -> None:

@@ -127,6 +127,7 @@ def test_a_key_that_stands_twice_is_told_with_the_first() -> None:
         ("a: !hunter2\n", (1, 4), "quotes"),
         ("a: \x00", (1, 4), "remove it"),
         ("? [a]\n: 1", (1, 3), "a key must be text"),
+        ("a: &a {b: 1}\nc:\n  <<: *a\n", (3, 3), "YAML 1.2 has no merge key `<<`; write the keys out"),
     ],
 )
 def test_broken_yaml_is_one_problem_at_its_place(text: str, at: tuple[int, int], words: str) -> None:

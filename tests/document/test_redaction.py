@@ -1,5 +1,8 @@
 """No secret survives in a text or a log line."""
 
+import json
+import re
+from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote
 
 import pytest
@@ -26,12 +29,43 @@ def test_a_secret_is_masked_plain_and_percent_encoded(text: str) -> None:
     assert "s3cret" not in clean
 
 
+@pytest.mark.parametrize("secret", ["pa\\ss'wörd", 'pa"ss word!', "sécret  two", "tab\there", "plain-word"])
+def test_a_secret_is_masked_in_every_form_it_is_written_in(secret: str) -> None:
+    coded = secret.encode()
+    forms = [
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+        repr(coded)[2:-1],
+        repr(f"'\"{secret}")[4:-1],
+        " ".join(secret.split()),
+        "\n  ".join(secret.split()),
+        b64encode(coded).decode(),
+        urlsafe_b64encode(coded).decode().rstrip("="),
+    ]
+
+    for form in forms:
+        assert redact(f"<{form}>", {secret}).rstrip("=>") == "<***", form
+
+
+@pytest.mark.parametrize("user", ["a", "ab", "abc"])
+def test_what_basic_authentication_sends_is_masked_whoever_the_user_is(user: str) -> None:
+    sent = b64encode(f"{user}:{PASSWORD}".encode()).decode()
+
+    assert re.fullmatch(r"Basic \w{2,6}\*\*\*\w?=*", redact(f"Basic {sent}", {PASSWORD}))
+
+
+def test_of_a_secret_of_spaces_nothing_is_masked() -> None:
+    assert redact("a   b", {"   "}) == "a   b"
+
+
 def test_the_longer_of_two_secrets_is_masked_whole() -> None:
     assert redact("token-abcdef", {"token", "token-abcdef"}) == "***"
 
 
 def test_a_very_short_secret_is_masked_only_as_a_word() -> None:
     assert redact("pw of the pwd is pw", {"pw"}) == "*** of the pwd is ***"
+    assert redact("a c h", {"h"}) == "a c ***"
 
 
 def test_without_secrets_a_text_stays_as_it_is() -> None:

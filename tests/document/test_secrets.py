@@ -2,8 +2,11 @@
 
 import json
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from watcher.document.context import ValidationContext
@@ -40,6 +43,13 @@ def test_a_secret_file_starts_at_the_folder_and_loses_one_newline(tmp_path: Path
     read = Account.model_validate({"password": {"file": "pw"}}, context=ValidationContext(tmp_path))
 
     assert read.password.reveal() == "word\n"
+
+
+def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "pw").write_text("word", encoding="utf-8-sig")
+    (tmp_path / "pw").chmod(0o600)
+
+    assert Secret(file=tmp_path / "pw").reveal() == "word"
 
 
 def test_a_file_everyone_can_read_is_refused(tmp_path: Path) -> None:
@@ -120,6 +130,26 @@ def test_a_whole_url_may_be_a_reference(monkeypatch: pytest.MonkeyPatch) -> None
         ("slack://a/b/c", True, "slack://***"),
         ("json://127.0.0.1:8080/hook", False, "json://127.0.0.1:8080/hook"),
         ("mailto://u:{env:PW}@example.com", False, "mailto://u:{env:PW}@example.com"),
+        ("mailto://u:{env:PW}@h?to=a@b", False, "mailto://u:{env:PW}@h?to=a@b"),
+        ("mailto://u:{env:PW}@h?to=a@b&pass=pw", True, "mailto://u:{env:PW}@h?to=a@b&pass=***"),
+        ("mailto://u:x{env:PW}@h", True, "mailto://u:***@h"),
+        ("postgresql://user:pa/ss@host/db", True, "postgresql://user:***@host/db"),
+        ("postgresql://user:p?s#s@host/db", True, "postgresql://user:***@host/db"),
+        ("postgresql://user:p@ss@host/db", True, "postgresql://user:***@host/db"),
+        ("postgresql://us@er:pw@host/db", True, "postgresql://us@er:***@host/db"),
+        ("postgresql://user@h/db?password=pw&ssl=on", True, "postgresql://user@h/db?password=***&ssl=on"),
+        ("postgresql://user@h/db?p%61ssword=p@w", True, "postgresql://user@h/db?p%61ssword=***"),
+        ("postgresql://user@h/db?password={env:PW}", False, "postgresql://user@h/db?password={env:PW}"),
+        ("http://user:p/w@proxy:3128", True, "http://user:***@proxy:3128"),
+        ("http://token@proxy:1/", True, "http://***@proxy:1/"),
+        ("http://token:@proxy:1/", True, "http://***:@proxy:1/"),
+        ("http://token@host:80/a@b", True, "http://***@b"),
+        ("http://{env:TOKEN}@proxy:1/", False, "http://{env:TOKEN}@proxy:1/"),
+        ("json://h/?+X-Token=pw&a=b", True, "json://h/?+X-Token=***&a=b"),
+        ("mailto://u@example.com?pass=pw", True, "mailto://u@example.com?pass=***"),
+        ("mailto://me@a.org:{env:PW}@h", False, "mailto://me@a.org:{env:PW}@h"),
+        ("sqlite:////srv/a:b@c.db", False, "sqlite:////srv/a:b@c.db"),
+        ("slack://{env:A}/b?token=pw", True, "slack://{env:A}/b?token=***"),
     ],
 )
 def test_a_url_knows_whether_it_holds_a_secret(text: str, *, literal: bool, masked: str) -> None:
@@ -128,8 +158,48 @@ def test_a_url_knows_whether_it_holds_a_secret(text: str, *, literal: bool, mask
     assert (literal, masked) == (url.literal, url.masked())
 
 
+def test_where_host_and_port_read_well_nothing_is_told_though_more_is_masked() -> None:
+    url = SecretUrl.read("mailto://127.0.0.1:25?to=a@b")
+
+    assert (url.literal, url.masked()) == (False, "mailto://127.0.0.1:***@b")
+
+
+def test_a_password_behind_an_odd_user_is_told_to_the_redactor_alone() -> None:
+    assert {"hunter2", "us@er:hunter2"} <= set(SecretUrl("http://us@er:hunter2@h").values())
+
+
 def test_a_literal_password_is_told_to_the_redactor_in_both_forms() -> None:
     assert set(SecretUrl.read("http://u:a%40b@h").values()) == {"a%40b", "a@b"}
+
+
+_PASSWORDS = st.text(st.characters(exclude_characters="{}", exclude_categories=["Cs"]), min_size=1)
+_URLS = [
+    "postgresql://watcher:{}@~.invalid/db",
+    "http://user:{}@~.invalid:3128",
+    "mailto://user:{}@~.invalid?to=~",
+    "http://{}@~.invalid",
+]
+
+
+@example("http://{}@~.invalid", "@0")
+@example("postgresql://watcher:{}@~.invalid/db", "1/a?b#c@d")
+@given(st.sampled_from(_URLS), _PASSWORDS)
+def test_no_password_is_ever_shown_and_each_is_told_to_the_redactor(template: str, password: str) -> None:
+    assume(":{}" in template or ":" not in password)
+    url = SecretUrl(template.replace("{}", password))
+
+    for shown in (url.masked(), str(url), repr(url), str(url.reference)):
+        assert password not in shown or password in f"SecretUrl({template.replace('{}', '***')})"
+    assert {password, unquote(password)} <= set(url.values())
+
+
+@given(st.sampled_from(["password", "+X-Token", "api%5Fkey"]), _PASSWORDS)
+def test_no_secret_of_a_query_is_ever_shown(name: str, password: str) -> None:
+    url = SecretUrl(f"postgresql://watcher@~.invalid/db?{name}={quote(password, safe='')}&a=b")
+
+    assert url.literal
+    assert url.masked() == f"postgresql://watcher@~.invalid/db?{name}=***&a=b"
+    assert {password, quote(password, safe="")} <= set(url.values())
 
 
 @pytest.mark.parametrize("value", ["no url", 5, "mailto://{env:}@x", "x://{env:1A}"])

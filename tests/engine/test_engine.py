@@ -1,8 +1,8 @@
 """The engine from outside: batches in, transitions out."""
 
-import itertools
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.engine.books import said, standing
 from watcher.engine.engine import Engine
-from watcher.model.incident import Change, Incident, Resolution, Status, Transition
+from watcher.model.incident import Change, Resolution
 from watcher.model.labels import label_set
 from watcher.model.sample import SampleBatch
 from watcher.model.time import DAY, HOUR, MINUTE, SECOND, Instant
@@ -19,10 +20,6 @@ from watcher.model.time import DAY, HOUR, MINUTE, SECOND, Instant
 NAN = float("nan")
 Make = Callable[..., Any]
 At = Callable[[int], Instant]
-
-
-def said(transitions: list[Transition]) -> list[tuple[str, Change]]:
-    return [(dict(t.key.labels).get("resource", ""), t.change) for t in transitions]
 
 
 def test_a_breach_opens_at_its_first_bin_and_resolves_at_the_end_of_its_last(world: Make, minute: At) -> None:
@@ -234,62 +231,6 @@ def test_the_order_of_arrival_does_not_matter(
     assert standing(shuffled.transitions) == standing(ordered.transitions)
 
 
-@settings(max_examples=40, deadline=None)
-@given(bad=st.lists(st.sampled_from([0.0, 9.0, NAN]), min_size=20, max_size=60), cut=st.integers(1, 59))
-def test_a_rebuild_from_journal_and_book_goes_on_as_if_nothing_had_happened(
-    world: Make, bad: list[float], cut: int
-) -> None:
-    cut = min(cut, len(bad) - 1)
-    whole, before = (world(horizon=15 * MINUTE, hold=2 * MINUTE, keep=2 * MINUTE) for _ in range(2))
-    batches = [whole.batch(minute, (100, value)) for minute, value in enumerate(bad)]
-    for batch in batches:
-        whole.feed(batch)
-    for batch in batches[:cut]:
-        before.feed(batch)
-
-    after = world(horizon=15 * MINUTE, hold=2 * MINUTE, keep=2 * MINUTE)
-    book = incidents(before.transitions)
-    assert rebuilt(after.engine, batches[:cut], book) == []
-    for batch in batches[cut:]:
-        after.feed(batch)
-    assert standing(before.transitions + after.transitions) == standing(whole.transitions)
-
-
-def rebuilt(engine: Engine, batches: list[SampleBatch], book: list[Incident]) -> list[Transition]:
-    """Recall in pages of seven, then rebuild."""
-    for first in range(0, len(batches), 7):
-        engine.recall(batches[first : first + 7])
-    return engine.rebuild(book, at=batches[-1].fetched_at)
-
-
-def standing(transitions: list[Transition]) -> list[tuple[str, Instant, Instant | None]]:
-    """What a book would hold: (resource, opened, resolved), without the withdrawn and merged."""
-    return sorted(
-        (dict(i.key.labels)["resource"], i.opened_at, i.resolved_at) for i in incidents(transitions)
-    )
-
-
-def incidents(transitions: list[Transition]) -> list[Incident]:
-    held: dict[tuple[object, Instant], Incident] = {}
-    number = itertools.count()
-    for t in transitions:
-        former = held.pop((t.key, t.was), None)
-        if t.change in {Change.WITHDRAWN, Change.MERGED}:
-            continue
-        held[t.key, t.opened_at] = Incident(
-            id=former.id if former else str(next(number)),
-            key=t.key,
-            severity=t.severity,
-            status=Status.OPEN if t.resolved_at is None else Status.RESOLVED,
-            summary=t.summary,
-            opened_at=t.opened_at,
-            detected_at=t.decided_at,
-            evidence=t.evidence,
-            resolved_at=t.resolved_at,
-        )
-    return list(held.values())
-
-
 def certificates(now: Instant, *ends: float) -> SampleBatch:
     return SampleBatch(
         source="edge",
@@ -369,27 +310,13 @@ def test_a_chronic_error_floor_is_the_resource_s_own_level(world: Make) -> None:
     assert cdn.transitions == []
 
 
-def test_a_rebuild_leaves_alone_what_ended_long_ago_across_a_boundary(world: Make) -> None:
-    """The coarse stream ended within an incident whose end lies in fine bins older than the horizon."""
-    before, after = world(horizon=30 * MINUTE), world(horizon=30 * MINUTE)
-    before.stream, before.width = "resources-10m", 10 * MINUTE
-    batches = [before.batch(0, (100, 0)), before.batch(10, (100, 90))]
-    before.stream, before.width = "resources", MINUTE
-    batches += [before.batch(minute, (10, 9 if minute < 40 else 0)) for minute in range(20, 240)]
-    for batch in batches:
-        before.feed(batch)
+def test_a_stream_whose_bins_get_another_width_is_judged_by_its_new_ones(world: Make, minute: At) -> None:
+    cdn = world(hold=6 * MINUTE)
+    cdn.run(range(10), (100, 0))
+    cdn.width = 10 * SECOND
+    for second in range(0, 120, 10):
+        start = minute(10) + second * SECOND
+        batch = replace(cdn.batch(10, (100, 9)), settled_until=start + cdn.width, starts=np.array([start]))
+        assert cdn.feed(batch) == []
 
-    assert rebuilt(after.engine, batches, incidents(before.transitions)) == []
-    assert after.state() == "inactive"
-
-
-def test_an_incident_whose_resource_is_no_longer_read_ends_as_unjudged(world: Make) -> None:
-    before, after = world(), world()
-    before.run(range(2), (100, 0), (100, 9))
-    batches = [after.batch(minute, (100, 0)) for minute in range(2, 60)]
-
-    assert rebuilt(after.engine, batches, incidents(before.transitions)) == []
-    for hour in range(2, 24 * 9):
-        after.feed(after.batch(hour * 60, (100, 0)))
-    assert said(after.transitions) == [("video", Change.UNJUDGED), ("video", Change.RESOLVED)]
-    assert after.transitions[-1].resolution is Resolution.UNJUDGED
+    assert cdn.state() == "pending"

@@ -13,10 +13,11 @@ from watcher.errors import DeliveryFailed, DeliveryRejected
 from watcher.model.message import Message, Telling
 from watcher.model.ports import Clock
 from watcher.model.rule import Severity
-from watcher.model.time import DAY, MINUTE, SECOND
+from watcher.model.time import DAY, MINUTE, SECOND, Instant
 from watcher.notify.backoff import Backoff
 from watcher.notify.courier import Courier
 from watcher.notify.render import Renderer
+from watcher.notify.stages import Plan
 
 pytestmark = pytest.mark.looptime
 
@@ -28,17 +29,25 @@ def outbox() -> MemoryOutbox:
     return MemoryOutbox()
 
 
-def courier_of(outbox: MemoryOutbox, clock: Clock, senders: Mapping[str, RecordingSender]) -> Courier:
+def courier_of(
+    outbox: MemoryOutbox,
+    clock: Clock,
+    senders: Mapping[str, RecordingSender],
+    renderer: Renderer | None = None,
+) -> Courier:
     rng = Random(1)  # noqa: S311 - jitter, not a secret
-    return Courier(outbox, senders, renderer=Renderer({}), clock=clock, rng=rng)
+    return Courier(outbox, senders, renderer=renderer or Renderer({}), clock=clock, rng=rng)
 
 
 @asynccontextmanager
 async def running(
-    outbox: MemoryOutbox, clock: Clock, senders: Mapping[str, RecordingSender]
+    outbox: MemoryOutbox,
+    clock: Clock,
+    senders: Mapping[str, RecordingSender],
+    renderer: Renderer | None = None,
 ) -> AsyncIterator[Courier]:
     """A courier at work; cancelled at the end."""
-    courier = courier_of(outbox, clock, senders)
+    courier = courier_of(outbox, clock, senders, renderer)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(courier.run)
         yield courier
@@ -116,6 +125,42 @@ async def test_a_rejected_message_is_dead_at_once(outbox: MemoryOutbox, clock: C
         await anyio.sleep(1)
 
     assert (row.state, row.detail) == ("dead", "no such scheme")
+
+
+async def test_a_bug_in_a_sender_is_a_miss_told_by_one_traceback_and_ends_nothing(
+    outbox: MemoryOutbox, clock: Clock
+) -> None:
+    bad, well = (outbox.owe(OPEN, OPENED, target, at=clock.now()) for target in ("bad/0", "well/0"))
+    broken = RecordingSender(*[AttributeError("no headers at https://user:secret@host")] * 5)
+
+    with capture_logs() as logs:
+        async with running(outbox, clock, {"bad/0": broken, "well/0": RecordingSender()}):
+            await anyio.sleep(5)
+            assert (bad.state, well.state) == ("due", "done")
+            assert bad.detail == "unexpected AttributeError, a bug in watcher; the log has its traceback"
+            await anyio.sleep(3600)
+
+    assert bad.state == "done"
+    assert [line["event"] for line in logs] == ["telling_bug", "target_failing", "target_recovered"]
+    assert isinstance(logs[0]["exc_info"], AttributeError)
+
+
+async def test_a_bug_in_the_renderer_holds_up_no_other_message(outbox: MemoryOutbox, clock: Clock) -> None:
+    class Broken(Renderer):
+        def message(self, plan: Plan, *, now: Instant) -> Message:
+            if plan.incidents[0].id == "bad":
+                raise ZeroDivisionError
+            return super().message(plan, now=now)
+
+    for name in ("bad", "good"):
+        outbox.owe(incident(id=name), OPENED, "mail/0", at=clock.now())
+
+    with capture_logs() as logs:
+        async with running(outbox, clock, {"mail/0": RecordingSender()}, Broken({})):
+            await anyio.sleep(3600)
+
+    assert outbox.states() == ["due", "done"]
+    assert [line["event"] for line in logs].count("telling_bug") == 1
 
 
 async def test_a_target_that_fails_for_a_day_makes_the_message_dead_and_not_earlier(

@@ -120,13 +120,13 @@ SUMMARY: Final = "resource shop: 5xx 12.4 % of 48 210 requests, usually 0.2 %"
             withdrawn(),
             "withdrawn",
             "Withdrawn: http_5xx_spike: ",
-            "The vendor corrected its data, and by the corrected figures this never was a problem.",
+            "By the numbers as they stand now this was no incident.",
         ),
         (
             withdrawn(resolution=Resolution.MERGED, merged_into="0192-older"),
             "withdrawn",
             "Merged: http_5xx_spike: ",
-            "Corrected vendor data show that it is part of an earlier incident, 0192-older.",
+            "By the numbers as they stand now it is part of an earlier incident, 0192-older.",
         ),
         (
             resolved(resolution=Resolution.GONE),
@@ -144,7 +144,7 @@ SUMMARY: Final = "resource shop: 5xx 12.4 % of 48 210 requests, usually 0.2 %"
             resolved(resolution=Resolution.UNJUDGED, recovery=None),
             "resolved",
             "Closed unjudged: http_5xx_spike: ",
-            "Without data for so long that it is closed unjudged: it is not known to be well.",
+            "Closed, as nothing judges it any more: it is not known to be well.",
         ),
         (
             resolved(),

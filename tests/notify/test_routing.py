@@ -28,8 +28,9 @@ def router(*routes: dict[str, object]) -> Router:
     return Router([RouteSettings.model_validate(route) for route in routes], [ONCALL, MAIL])
 
 
-def targets(router: Router, moved: Transition) -> list[str]:
-    return [owed.target for owed in router.owed(moved, at=T, catching_up=False)]
+def targets(router: Router, moved: Transition, *, follow: bool = False) -> list[str]:
+    """Whom today's routes point to, or who else is told what follows an opening they heard of."""
+    return [owed.target for owed in router.owed(moved, at=T, catching_up=False) if owed.follows is follow]
 
 
 def test_the_first_route_that_matches_wins() -> None:
@@ -79,29 +80,48 @@ def test_a_moved_start_is_not_told() -> None:
     assert targets(router(), transition(Change.MOVED)) == []
 
 
-@pytest.mark.parametrize("change", [Change.WITHDRAWN, Change.MERGED])
-def test_a_withdrawal_answers_every_target_for_the_book_knows_where_the_opening_went(change: Change) -> None:
-    routes = router(
-        {"match": {"severity": "critical"}, "to": ["oncall"]}, {"match": {"rule": "other"}, "to": ["mail"]}
-    )
+@pytest.mark.parametrize(
+    "change", [Change.RESOLVED, Change.REOPENED, Change.WITHDRAWN, Change.MERGED, Change.UNJUDGED]
+)
+def test_what_comes_after_an_opening_follows_it_to_every_target_that_heard_of_it(change: Change) -> None:
+    """The book knows where the opening went: neither the severity nor the routes need be the same now."""
+    routes = router({"match": {"severity": "critical"}, "to": ["oncall"]})
 
-    assert targets(routes, transition(change, Severity.INFO)) == ["oncall/0", "mail/0", "mail/1"]
+    assert targets(routes, transition(change)) == ["oncall/0"]
+    assert targets(routes, transition(change), follow=True) == ["mail/0", "mail/1"]
+    assert targets(routes, transition(change, Severity.INFO), follow=True) == ["oncall/0", "mail/0", "mail/1"]
+
+
+def test_an_opening_follows_nothing() -> None:
+    routes = router({"to": ["oncall"]})
+
+    assert targets(routes, transition(), follow=True) == []
 
 
 def test_only_an_opening_waits_for_its_group_and_is_repeated() -> None:
     routes = router({"to": ["oncall"], "group_wait": "30s", "repeat": "1h"})
 
     opened = routes.owed(transition(), at=T, catching_up=False)
-    over = routes.owed(transition(Change.RESOLVED), at=T, catching_up=False)
+    over, *_followers = routes.owed(transition(Change.RESOLVED), at=T, catching_up=False)
 
-    assert opened == (Owed("oncall/0", T + MINUTE // 2, held=False, repeat=HOUR),)
-    assert over == (Owed("oncall/0", T, held=False, repeat=0),)
+    ready = T + MINUTE // 2
+    assert opened == (Owed("oncall/0", ready, held=False, repeat=HOUR, ready_at=ready),)
+    assert over == Owed("oncall/0", T, held=False, repeat=0, ready_at=T)
 
 
 def test_while_catching_up_a_row_is_held_for_a_minute_at_most() -> None:
     owed = router({"to": ["oncall"]}).owed(transition(Change.RESOLVED), at=T, catching_up=True)
 
-    assert owed == (Owed("oncall/0", T + MINUTE, held=True, repeat=0),)
+    assert owed[0] == Owed("oncall/0", T + MINUTE, held=True, repeat=0, ready_at=T)
+    assert {(row.not_before, row.held) for row in owed} == {(T + MINUTE, True)}
+
+
+def test_a_held_opening_is_ready_when_its_group_has_waited() -> None:
+    routes = router({"to": ["oncall"], "group_wait": "30s"})
+
+    owed = routes.owed(transition(), at=T, catching_up=True)
+
+    assert [(row.not_before, row.ready_at) for row in owed] == [(T + MINUTE, T + MINUTE // 2)]
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,22 @@ def test_only_what_is_written_is_compared(tmp_path: Path) -> None:
         (PROOF.replace("rule: slow", "rule: fast", 1), "this tests `fast`, and the rule beside it is `slow`"),
         (PROOF.replace("5x9 90x3", "5y9 90x3"), "'5y9' is not in the notation"),
         (PROOF.replace("{stream=a}", "{stream}", 1), "'stream' is not a label"),
-        (PROOF.replace("at: 12m, ", ""), "write at and state, or incidents"),
+        (PROOF.replace("at: 12m, ", ""), "`state` alone; write {at: 5m, state: firing}, or"),
+        (PROOF.replace(", state: pending", ""), "`at` alone; write {at: 5m, state: firing}, or"),
+        (PROOF.replace("at: 12m", "incidents: []"), "`incidents` beside `state`; make it two expectations"),
+        (
+            PROOF.replace("state: firing", "incidents: []"),
+            "`incidents` beside `at`; make it two expectations",
+        ),
+        (
+            PROOF.replace("{at: 12m, state: firing}", "{}"),
+            "it says nothing; write {at: 5m, state: firing}, or",
+        ),
+        (
+            PROOF.replace("{at: 12m, state: firing}", "{incidents: [], labels: {stream: a}}"),
+            "`incidents` beside `labels`",
+        ),
+        (PROOF.replace("5x9 90x3 5x9", " "), "no values; write _ for a value that is missing"),
         (
             PROOF.replace("state: firing", "state: on"),
             "expected 'inactive', 'pending', 'firing' or 'recovering'",
@@ -107,6 +122,58 @@ def test_a_test_that_cannot_be_read_says_why(tmp_path: Path, text: str, words: s
         run_file(proof(tmp_path, text))
 
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["watcher_data_dealy_seconds{stream=a}", "watcher_up{stream=a}"])
+def test_a_case_that_gives_the_rule_nothing_to_judge_proves_nothing(tmp_path: Path, given: str) -> None:
+    text = (
+        PROOF.partition("    given")[0]
+        + f"    given: {{'{given}': '5x9'}}\n    expect: [{{incidents: []}}]\n"
+    )
+
+    (result,) = run_file(proof(tmp_path, text))
+
+    (problem,) = result.problems
+    assert (problem.line, problem.what) == (
+        4,
+        "nothing given plays `value`: watcher_data_delay_seconds by stream",
+    )
+    assert "_x60" in problem.hint
+
+
+def test_every_part_of_a_rule_must_be_given_even_where_it_is_missing(tmp_path: Path) -> None:
+    rule = RULE.replace("threshold", "ratio_spike").replace(
+        "match: {metric: watcher_data_delay_seconds}",
+        "match:\n  part: {metric: watcher_up, stream: a}\n"
+        "  whole: {metric: cdn_requests, else: {metric: cdn_bytes}}",
+    )
+    rule = rule.replace("with: {above: 60}", "with: {floor: 0.1}").replace("[stream]", "[]")
+    head = "rule: slow\nwidth: 60s\ncases:\n- case: x\n  expect: [{incidents: []}]\n  given: "
+
+    def problems(given: str) -> list[str]:
+        (result,) = run_file(proof(tmp_path, head + given, rule))
+        return [problem.what for problem in result.problems]
+
+    assert problems('{"watcher_up{stream=b}": "1x9", "cdn_bytes": "_x9"}') == [
+        "nothing given plays `part`: watcher_up{stream=a}"
+    ]
+    assert problems('{"watcher_up{stream=a}": "1x9"}') == [
+        "nothing given plays `whole`: cdn_requests, else cdn_bytes"
+    ]
+    assert problems('{"watcher_up{stream=a}": "1x9", "cdn_bytes": "_x9"}') == []
+
+
+def test_a_misspelt_label_gives_the_rule_nothing_to_judge(tmp_path: Path) -> None:
+    rule = RULE.replace("watcher_data_delay_seconds", "cdn_requests, tier: edge").replace(
+        "stream", "resource"
+    )
+    head = PROOF.partition("    given")[0]
+    given = "    given: {'cdn_requests{tier=edge,resouce=shop}': '90x9'}\n    expect: [{incidents: []}]\n"
+
+    (result,) = run_file(proof(tmp_path, head + given, rule))
+
+    (problem,) = result.problems
+    assert problem.what == "nothing given plays `value`: cdn_requests{tier=edge} by resource"
 
 
 def test_pytest_runs_each_case_as_a_test_and_leaves_other_yaml_alone(pytester: pytest.Pytester) -> None:

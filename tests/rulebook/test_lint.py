@@ -72,6 +72,25 @@ def test_each_mistake_is_found_in_its_place(tmp_path: Path, written: str, instea
     assert any(one.startswith(finding) for one in found)
 
 
+@pytest.mark.parametrize(
+    ("instead", "finding"),
+    [
+        ("{metric: watcher_dn}", ".yaml:3:60: unknown metric `watcher_dn`"),
+        ("{metric: watcher_up, tier: edge}", ".yaml:3:72: `watcher_up` has no label `tier`"),
+        ("{metric: cdn_requests}", ".yaml:4:6: `cdn_requests` has no label `stream`"),
+        ("{metric: cdn_requests}", ".yaml:3:51: else: `tier` is open"),
+    ],
+)
+def test_what_stands_in_for_a_selector_is_linted_too(tmp_path: Path, instead: str, finding: str) -> None:
+    found = findings(tmp_path, RULE.replace("_seconds}", f"_seconds, else: {instead}}}"))
+
+    assert any(one.startswith(finding) for one in found), found
+
+
+def test_a_rule_may_be_one_that_is_switched_on_by_need(tmp_path: Path) -> None:
+    assert findings(tmp_path, RULE.replace("by:", "enabled: false\nby:")) == []
+
+
 def test_fields_out_of_order_are_told_once(tmp_path: Path) -> None:
     lines = RULE.splitlines()
     lines[0], lines[1] = lines[1], lines[0]
@@ -107,6 +126,15 @@ def test_a_rule_stands_with_its_proof(tmp_path: Path) -> None:
         ".test.yaml:3:3: no case shows it staying quiet (incidents: [])",
     ]
     assert "`cases` is missing" in broken
+
+
+def test_a_rule_in_yml_stands_with_its_proof_in_yml(tmp_path: Path) -> None:
+    (tmp_path / "late.yml").write_text(RULE)
+    (missing,) = lint([tmp_path])
+    (tmp_path / "late.test.yml").write_text(PROOF)
+
+    assert "late.test.yml is missing" in str(missing)
+    assert lint([tmp_path]) == []
 
 
 def test_what_cannot_be_read_is_a_finding(tmp_path: Path) -> None:

@@ -71,6 +71,16 @@ def test_the_digest_follows_the_text_that_counts() -> None:
         ("whole:", "hole:", "r.yaml:5:3: unknown role `hole`; did you mean `whole`?"),
         ("metric: cdn_requests, ", "", "r.yaml:5:10: whole: expected a selector"),
         ("source: ~cdn.*", "source: 5", "r.yaml:5:53: `source` takes a string, a list of strings, or ~regex"),
+        (
+            "source: ~cdn.*",
+            "source: ~a(?=b)",
+            "r.yaml:5:53: '~a(?=b)' is not a regular expression: look-around",
+        ),
+        (
+            "severity: warning",
+            "severity: warning\nenabled: no",
+            "r.yaml:10:10: enabled: expected true or false",
+        ),
         ("ratio_spike", "ratio_spik", "r.yaml:2:11: unknown detector `ratio_spik`; did you"),
         ("severity: warning", "severity: high", "r.yaml:9:11: severity: expected 'info', "),
         ("rule: many_errors\n", "", "r.yaml:1:1: `rule` is missing"),
@@ -93,6 +103,30 @@ def test_all_mistakes_of_a_rule_come_at_once() -> None:
         "r.yaml:4:8",
         "r.yaml:5:11",
     ]
+
+
+def test_a_selector_may_name_what_stands_in_for_it() -> None:
+    match = "match: {metric: watcher_up, else: {metric: cdn_requests, tier: edge}}"
+    rule = load_rule(
+        load_yaml(f"{{rule: a, detector: threshold, {match}, with: {{below: 1}}, severity: info}}")
+    )
+
+    instead = Selector("cdn_requests", (Matcher("tier", ("edge",)),))
+    assert rule.match == {"value": Selector("watcher_up", (), instead)}
+
+
+@pytest.mark.parametrize(
+    ("instead", "found"),
+    [
+        ("else: 5", "r.yaml:5:36: else: expected a selector such as"),
+        ("else: {tier: edge}", "r.yaml:5:36: else: expected a selector such as"),
+        ("else: {metric: cdn_requests, tier: 5}", "r.yaml:5:65: `tier` takes a string"),
+    ],
+)
+def test_a_mistake_in_what_stands_in_is_told_in_its_place(instead: str, found: str) -> None:
+    text = RULE.replace("cdn_requests, tier: edge, source: ~cdn.*", f"cdn_bytes, {instead}")
+
+    assert any(problem.startswith(found) for problem in problems(text))
 
 
 def test_a_detector_with_one_role_takes_a_selector_alone_or_by_role() -> None:

@@ -55,6 +55,68 @@ def test_an_override_replaces_match_whole() -> None:
     assert [matcher.label for matcher in rules["collector_down"].match["value"].matchers] == ["source"]
 
 
+@pytest.mark.parametrize(
+    ("patch", "problem"),
+    [
+        (
+            "http_5xx_spike: {match: {part: {metric: cdn_responses}, whole: {metric: cdn_requestz}}}",
+            "1:73: unknown metric `cdn_requestz`; did you mean `cdn_requests`?",
+        ),
+        (
+            "certificate_expiry: {match: {metric: tls_certificate_not_after_seconds, tier: edge}}",
+            "1:73: `tls_certificate_not_after_seconds` has no label `tier`",
+        ),
+        (
+            "hit_ratio_drop: {by: [resouce]}",
+            "1:23: `cdn_bytes` has no label `resouce`; did you mean `res",
+        ),
+        ('http_5xx_spike: {summary: "{nope}"}', "1:27: nothing fills {nope}"),
+        (
+            "collector_down: {match: {metric: cdn_requests}}",
+            "1:1: collector_down: `cdn_requests` has no label",
+        ),
+    ],
+)
+def test_an_override_that_means_nothing_is_told_where_it_was_written(patch: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_rules(pack_files(), Overrides(load_yaml(patch, "watcher.yaml")))
+
+    assert str(caught.value.problems[0]).startswith(f"watcher.yaml:{problem}")
+
+
+def test_an_override_switches_a_rule_off_and_no_other() -> None:
+    document = load_yaml("http_5xx_spike: {enabled: false}\ncollector_down: {enabled: true}", "watcher.yaml")
+
+    before, after = (
+        {rule.id for rule in load_rules(pack_files(), overrides)} for overrides in (None, Overrides(document))
+    )
+
+    assert before - after == {"http_5xx_spike"}
+
+
+def test_a_rule_switched_off_in_its_own_file_is_switched_on_by_an_override(tmp_path: Path) -> None:
+    rule = (builtin_folder() / "self" / "collector_down.yaml").read_text()
+    (tmp_path / "collector_down.yaml").write_text(f"{rule}enabled: false\n")
+    document = load_yaml("collector_down: {enabled: true}", "watcher.yaml")
+
+    assert load_rules(rule_files(tmp_path)) == []
+    assert [one.id for one in load_rules(rule_files(tmp_path), Overrides(document))] == ["collector_down"]
+
+
+def test_a_mistake_beside_the_switch_is_told_all_the_same() -> None:
+    document = load_yaml("collector_down: {enabled: false, with: {blow: 1}}", "watcher.yaml")
+
+    with pytest.raises(ConfigurationError, match=r"watcher\.yaml:1:41: unknown key `blow`"):
+        load_rules(pack_files(), Overrides(document))
+
+
+def test_rules_are_found_under_both_suffixes(tmp_path: Path) -> None:
+    for name in ("a.yaml", "b.yml", "a.test.yaml", "b.test.yml", "notes.txt"):
+        (tmp_path / name).write_text("")
+
+    assert [path.name for path in rule_files(tmp_path)] == ["a.yaml", "b.yml"]
+
+
 @pytest.mark.parametrize("patch", ["{rule: other}", "5", "[]"])
 def test_an_override_is_fields_of_the_rule_and_not_its_id(patch: str) -> None:
     document = load_yaml(f"collector_down: {patch}", "watcher.yaml")

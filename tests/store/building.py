@@ -14,7 +14,8 @@ from watcher.model.message import Owed
 from watcher.model.ports import Committed, Tick
 from watcher.model.rule import Severity
 from watcher.model.sample import Cursor, Poll, SampleBatch, Sight
-from watcher.model.time import MINUTE, Duration, Instant
+from watcher.model.snapshot import RowState, TrackState
+from watcher.model.time import HOUR, MINUTE, Duration, Instant
 from watcher.store.book import SqlBook
 from watcher.store.database import Database
 from watcher.store.history import SqlHistory
@@ -22,6 +23,9 @@ from watcher.store.identity import time_ordered
 from watcher.store.journal import SqlJournal
 from watcher.store.lease import Lease
 from watcher.store.outbox import SqlOutbox
+
+NEVER: Instant = -(2**62)
+"""What the engine writes for a time that has not come yet."""
 
 
 def key(resource: str = "shop", *, source: str = "cdnv", rule: str = "http_5xx_spike") -> IncidentKey:
@@ -124,6 +128,23 @@ def poll(*batches: SampleBatch, position: Instant = NOON, source: str = "cdnv", 
 
 def owed(target: str = "mail/0", *, due: Instant = NOON, held: bool = False, repeat: Duration = 0) -> Owed:
     return Owed(target, due, held=held, repeat=repeat)
+
+
+def standing_at(frozen_at: Instant, *, rule: str = "http_5xx_spike", source: str = "cdnv") -> TrackState:
+    """A track that has judged for good until an instant, with one group that breaches."""
+    row = RowState(
+        labels=label_set({"source": source, "resource": "shop"}),
+        state=2,
+        opened=frozen_at - HOUR,
+        held=HOUR,
+        breached_until=frozen_at,
+        clear_from=NEVER,
+        quiet=0,
+        known_at=frozen_at,
+        judged_at=frozen_at,
+        noted=False,
+    )
+    return TrackState(rule, source, ("traffic",), frozen_at, (row,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """CDNvideo as its page describes it, as a function, and how tests read from it."""
 
 import json
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -8,11 +9,13 @@ import anyio
 
 from watcher.collect.collector import Collector, StreamSpec, Window
 from watcher.collect.http import Request, Response
+from watcher.collect.line import Line
 from watcher.collect.vendors.cdnvideo.settings import METRICS
 from watcher.errors import (
     CollectError,
 )
-from watcher.model.sample import SampleBatch
+from watcher.model.ports import Clock
+from watcher.model.sample import Poll, SampleBatch
 from watcher.model.time import HOUR, MINUTE, parse_rfc3339
 
 LOGIN = {"username": "bob", "password": "hunter2-hunter2", "base_url": "http://cdnv.test"}
@@ -32,13 +35,22 @@ class Server:
     def __init__(self) -> None:
         self.lifetime: int | None = 6 * HOUR
         self.good: set[str] = set()
-        self.logins = 0
+        self.login_times: list[float] = []
+        """On the loop's clock."""
+        self.refusal: Response | CollectError | None = None
+        """What every login is told, as long as it stands."""
         self.foreign: set[str] = set()
         self.accounts: Any = [{"status": "active", "name": "acme"}]
         self.replies: dict[str, list[Response | CollectError]] = {}
         """By the last part of a path: what is said, once each, before all is well."""
         self.requests: list[Request] = []
         self.most_metrics = len(METRICS)
+        self.most_in_time = len(METRICS)
+        """More metrics than these take a minute to find."""
+
+    @property
+    def logins(self) -> int:
+        return len(self.login_times)
 
     def will(self, path: str, *replies: Response | CollectError) -> None:
         self.replies.setdefault(path, []).extend(replies)
@@ -51,23 +63,27 @@ class Server:
         self.requests.append(request)
         for path, replies in self.replies.items():
             if request.url.endswith(path) and replies:
-                reply = replies.pop(0)
-                if isinstance(reply, CollectError):
-                    raise reply
-                return reply
+                return _said(replies.pop(0))
         if request.url.endswith("/app/oauth/v1/token/"):
             return self._log_in(request)
+        return await self._answer(request)
+
+    async def _answer(self, request: Request) -> Response:
         if request.headers.get("CDN-AUTH-TOKEN") not in self.good:
             status = 401 if request.url.endswith("/accounts/") else 403
             return answer(status, {"status": status, "description": "Forbidden"})
         if request.url.endswith("/app/inventory/v1/accounts/"):
             return answer(200, self.accounts)
+        if sum(name == "metric" for name, _ in request.query) > self.most_in_time:
+            await anyio.sleep(60)
         return self._data(request)
 
     def _log_in(self, request: Request) -> Response:
         assert request.method == "POST"
         assert not request.retry
-        self.logins += 1
+        self.login_times.append(anyio.current_time())
+        if self.refusal is not None:
+            return _said(self.refusal)
         if request.form != (("username", "bob"), ("password", "hunter2-hunter2")):
             return answer(401, {"status": 401, "description": "wrong login or password"})
         token = f"cdn1_{self.logins}"
@@ -88,5 +104,25 @@ class Server:
         return answer(200, {**echo, "metrics": metrics, "data": [row]})
 
 
+def _said(reply: Response | CollectError) -> Response:
+    if isinstance(reply, CollectError):
+        raise reply
+    return reply
+
+
 async def read(collector: Collector, kind: str = "resources", account: str = "acme") -> SampleBatch:
     return await collector.collect(StreamSpec(f"{account}/{kind}", MINUTE, MINUTE, settle=3 * MINUTE), WINDOW)
+
+
+def line_to(collector: Collector, clock: Clock) -> Line:
+    async def send(_: Poll) -> None:
+        """Nobody listens."""
+
+    return Line(
+        source="src",
+        vendor="cdnvideo",
+        collector=collector,
+        clock=clock,
+        rng=random.Random(1),  # noqa: S311 - spreads polls
+        send=send,
+    )

@@ -17,7 +17,13 @@ Build = Callable[..., Collector]
 
 
 @pytest.fixture
-def build(clock: Clock) -> Build:
+def secrets() -> set[str]:
+    """What collectors learned at run time and must not be seen."""
+    return set()
+
+
+@pytest.fixture
+def build(clock: Clock, secrets: set[str]) -> Build:
     """`build("cdnvideo", handler, **settings)`: retries, limit and deadline are those of the daemon."""
 
     def build_one(name: str, exchange: Handler, **settings: Any) -> Collector:  # noqa: ANN401 - as YAML has it
@@ -25,7 +31,7 @@ def build(clock: Clock) -> Build:
         assert known is not None
         read = known.settings.model_validate({"name": "src", "vendor": name, **settings})
         http = source_http(exchange, source="src", limit=128, timeout=30 * SECOND, clock=clock)
-        return known.build(read, Access(http, clock.now))
+        return known.build(read, Access(http, clock.now, learned=secrets.add))
 
     return build_one
 

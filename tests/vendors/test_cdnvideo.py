@@ -146,6 +146,31 @@ async def test_a_query_that_times_out_however_small_is_the_vendors_failure(
     assert len(server.asked("/resources")) == 4
 
 
+async def test_a_query_that_takes_longer_than_we_wait_is_asked_in_parts_too(
+    build: Build, server: Server
+) -> None:
+    server.most_in_time = 11
+    collector = build("cdnvideo", server, **LOGIN, accounts=["acme"])
+
+    assert len((await read(collector)).metrics) > 20
+    asked = [sum(name == "metric" for name, _ in request.query) for request in server.asked("/resources")]
+    assert asked == [22, 11, 11]
+
+    server.most_in_time = 0
+    with pytest.raises(NetworkFailed, match="no answer within 30 s"):
+        await read(collector)
+
+
+async def test_a_network_that_is_down_is_no_reason_to_ask_in_parts(build: Build, server: Server) -> None:
+    collector = build("cdnvideo", server, **LOGIN, accounts=["acme"])
+    server.will("/resources", *[NetworkFailed("refused")] * 3)
+    with pytest.raises(NetworkFailed, match="refused"):
+        await read(collector)
+    await read(collector)
+
+    assert len(server.asked("/resources")) == 4
+
+
 async def test_an_impossible_value_is_logged_when_it_comes_and_when_it_goes(
     build: Build, server: Server
 ) -> None:
@@ -166,13 +191,20 @@ async def test_active_accounts_are_found_and_others_named_in_the_log(build: Buil
         {"status": "blocked", "name": "old"},
     ]
 
+    collector = build("cdnvideo", server, **LOGIN)
     with structlog.testing.capture_logs() as logs:
-        streams = await build("cdnvideo", server, **LOGIN).streams()
+        assert await collector.streams() == await collector.streams()
+        streams = await collector.streams()
 
     assert {stream.name.rpartition("/")[0] for stream in streams} == {"acme"}
     assert [(log["event"], log["account"], log["status"]) for log in logs] == [
         ("account_inactive", "old", "blocked")
     ]
+
+    server.accounts[1]["status"] = "active"
+    with structlog.testing.capture_logs() as logs:
+        await collector.streams()
+    assert [(log["event"], log["account"]) for log in logs] == [("account_no_longer_inactive", "old")]
 
 
 async def test_a_wrapped_list_of_accounts_is_read(build: Build, server: Server) -> None:

@@ -2,15 +2,22 @@
 
 import anyio
 import pytest
+import structlog
 
-from tests.vendors.cdnvideo_server import LOGIN, Build, Server, answer, read
-from watcher.collect.http import Response
+from tests.conftest import BASE, LoopClock
+from tests.vendors.cdnvideo_server import LOGIN, Build, Server, answer, line_to, read
+from watcher.collect.http import Request, Response
 from watcher.errors import (
     AuthenticationFailed,
+    CollectError,
     ContractBroken,
+    NetworkFailed,
     PermissionMissing,
+    QuotaExceeded,
     RequestRefused,
+    VendorFailed,
 )
+from watcher.model.time import SECOND
 
 pytestmark = pytest.mark.looptime
 
@@ -91,43 +98,18 @@ async def test_a_foreign_account_costs_one_login_an_hour_and_is_named(build: Bui
     assert server.logins == 2
 
 
-async def test_a_rejected_login_is_never_simply_repeated(build: Build, server: Server) -> None:
-    collector = build("cdnvideo", server, **{**LOGIN, "password": "wrong"}, accounts=["acme"])
+async def test_a_rejected_login_is_never_simply_repeated(
+    build: Build, server: Server, clock: LoopClock
+) -> None:
+    """For hours and for every kind of refusal: test_cdnvideo_rejection.py."""
+    line = line_to(build("cdnvideo", server, **{**LOGIN, "password": "wrong"}, accounts=["acme"]), clock)
 
     for _ in range(30):
         with pytest.raises(AuthenticationFailed, match=r"login rejected \(HTTP 401"):
-            await read(collector)
+            await line.ask(lambda: read(line.collector))
         await anyio.sleep(60)
 
     assert server.logins == 1
-
-
-async def test_a_rejected_login_is_tried_four_times_at_most(build: Build, server: Server) -> None:
-    """Seven would ban the account; other programs may share it."""
-    collector = build("cdnvideo", server, **{**LOGIN, "password": "wrong"}, accounts=["acme"])
-
-    for _ in range(48):
-        with pytest.raises(AuthenticationFailed):
-            await read(collector)
-        await anyio.sleep(3_600)
-
-    assert server.logins == 4
-
-
-async def test_new_credentials_are_tried_at_once(
-    build: Build, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CDNV_PASSWORD", "wrong")
-    collector = build(
-        "cdnvideo", server, **{**LOGIN, "password": {"env": "CDNV_PASSWORD"}}, accounts=["acme"]
-    )
-    with pytest.raises(AuthenticationFailed):
-        await read(collector)
-
-    monkeypatch.setenv("CDNV_PASSWORD", "hunter2-hunter2")
-    await read(collector)
-
-    assert server.logins == 2
 
 
 async def test_a_secret_that_is_gone_sends_nothing(build: Build, server: Server) -> None:
@@ -137,42 +119,6 @@ async def test_a_secret_that_is_gone_sends_nothing(build: Build, server: Server)
         await read(collector)
 
     assert server.requests == []
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        answer(401, {"status": 401, "description": "no"}),
-        answer(200, {"status": 401, "description": "no"}),
-        answer(400, b""),
-        answer(401, b"", date="Sun, 22 Nov 2026 09:00:00 GMT"),
-    ],
-    ids=["401", "401 in a 200", "400", "401 and a skewed clock"],
-)
-async def test_every_way_to_reject_a_login_is_remembered(
-    build: Build, server: Server, reply: Response
-) -> None:
-    server.will("/token/", reply)
-    collector = build("cdnvideo", server, **LOGIN, accounts=["acme"])
-
-    for _ in range(3):
-        with pytest.raises(AuthenticationFailed):
-            await read(collector)
-
-    assert len(server.requests) == 1
-
-
-async def test_a_ban_is_waited_out(build: Build, server: Server) -> None:
-    server.will("/token/", answer(403, {"status": 403, "description": "banned"}))
-    collector = build("cdnvideo", server, **LOGIN, accounts=["acme"])
-    for _ in range(170):
-        with pytest.raises(AuthenticationFailed):
-            await read(collector)
-        await anyio.sleep(60)
-    assert len(server.requests) == 1
-
-    await anyio.sleep(11 * 60)
-    await read(collector)
 
 
 async def test_logins_are_at_most_twenty_in_any_minute(build: Build, server: Server) -> None:
@@ -186,24 +132,51 @@ async def test_logins_are_at_most_twenty_in_any_minute(build: Build, server: Ser
     assert 15 <= server.logins <= 20
 
 
+async def test_a_lifetime_that_cannot_be_is_as_if_none_were_said(build: Build, server: Server) -> None:
+    server.lifetime = -1
+    collector = build("cdnvideo", server, **LOGIN, accounts=["acme"])
+    for _ in range(3):
+        await read(collector)
+
+    assert server.logins == 1
+
+
 @pytest.mark.parametrize(
     "reply",
-    [
-        answer(200, {"status": 200}),
-        answer(200, {"status": 200, "token": "a\nb", "lifetime": 1000}),
-        answer(200, {"status": 200, "token": "cdn1_secret", "lifetime": -1}),
-        answer(200, b"<html>cdn1_secret</html>"),
-    ],
+    [answer(503, b""), answer(504, b""), answer(429, b"", **{"retry-after": "2"}), NetworkFailed("reset")],
+    ids=["503", "504", "429", "network"],
 )
-async def test_a_strange_token_answer_is_a_broken_contract(
-    build: Build, server: Server, reply: Response
+async def test_no_login_is_repeated_by_the_retry_of_the_call_that_needed_it(
+    build: Build, server: Server, reply: Response | CollectError
 ) -> None:
-    server.will("/token/", reply)
+    server.refusal = reply
+    collector = build("cdnvideo", server, **LOGIN, accounts=["acme"])
+    for _ in range(5):
+        with pytest.raises((VendorFailed, QuotaExceeded, NetworkFailed)):
+            await read(collector)
+    assert server.logins == 1
 
-    with pytest.raises(ContractBroken) as caught:
-        await read(build("cdnvideo", server, **LOGIN, accounts=["acme"]))
+    server.refusal = None
+    await anyio.sleep(60)
+    await read(collector)
+    assert server.logins == 2
 
-    assert "secret" not in str(caught.value)
+
+async def test_a_token_call_that_takes_too_long_is_no_query_that_did(
+    build: Build, server: Server, clock: LoopClock
+) -> None:
+    async def stuck(request: Request) -> Response:
+        await anyio.sleep(60)
+        return await server(request)
+
+    with (
+        structlog.testing.capture_logs() as logs,
+        pytest.raises(NetworkFailed, match="no answer within 30 s"),
+    ):
+        await read(build("cdnvideo", stuck, **LOGIN, accounts=["acme"]))
+
+    assert logs == []
+    assert clock.now() - BASE < 40 * SECOND
 
 
 async def test_the_other_name_of_the_token_is_read(build: Build, server: Server) -> None:
@@ -246,3 +219,42 @@ async def test_no_secret_is_in_an_error(build: Build, server: Server) -> None:
     with pytest.raises(RequestRefused) as refused:
         await read(build("cdnvideo", server, **TOKEN, accounts=["acme"]))
     assert "given-token" not in str(refused.value)
+
+
+LONG = "cdn1_" + "aB3/xY9+" * 20
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        answer(200, {"error": "quota", "token": LONG}),
+        answer(200, {"error": "quota", "of": LONG}),
+        answer(200, LONG.encode()),
+        answer(200, {"account": LONG, "data": []}),
+        answer(200, {"data": [{"resource": LONG + "\n"}]}),
+        answer(422, {"status": 422, "description": f"{'no ' * 64}{LONG}"}),
+        answer(200, {"status": 422, "description": f"{'-' * 31} {LONG}"}),
+    ],
+    ids=["keyed", "elsewhere", "bare", "account", "resource", "cut off", "in a 200"],
+)
+async def test_a_token_got_by_logging_in_is_in_no_error_not_even_a_part_of_it(
+    build: Build, server: Server, secrets: set[str], echo: Response
+) -> None:
+    server.good.add(LONG)
+    server.will("/token/", answer(200, {"token": LONG}))
+    server.will("/resources", echo)
+
+    with pytest.raises((ContractBroken, RequestRefused)) as caught:
+        await read(build("cdnvideo", server, **LOGIN, accounts=["acme"]))
+
+    assert "aB3" not in str(caught.value)
+    assert secrets == {LONG}
+
+
+async def test_every_token_is_told_to_those_who_mask(build: Build, server: Server, secrets: set[str]) -> None:
+    collector = build("cdnvideo", server, **LOGIN, accounts=["acme"])
+    await read(collector)
+    server.good.clear()
+    await read(collector)
+
+    assert secrets == {"cdn1_1", "cdn1_2"}

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from watcher.collect.collector import Window
 from watcher.collect.http import Response
-from watcher.collect.vendors.cdnvideo.parse import Page, Provenance, batch_of, merged, parse_page
+from watcher.collect.vendors.cdnvideo.parse import COUNTED, Page, Provenance, batch_of, merged, parse_page
 from watcher.collect.vendors.cdnvideo.settings import EVALUATED, METRICS
 from watcher.errors import ContractBroken
 from watcher.model.metrics import METRICS as KNOWN
@@ -31,10 +31,15 @@ def page(body: bytes, *, metrics: tuple[str, ...] = EVALUATED, by_resource: bool
     return parse_page(response, account="acme", window=WINDOW, metrics=metrics, by_resource=by_resource)
 
 
+def nulls(metrics: Sequence[str] = EVALUATED) -> dict[str, Any]:
+    return dict.fromkeys(metrics)
+
+
 def batch(
     *rows: Mapping[str, Any], metrics: tuple[str, ...] = EVALUATED, by_resource: bool = True
 ) -> SampleBatch:
-    body = json.dumps({"data": rows}).encode()
+    """Of rows in which what they do not name is null."""
+    body = json.dumps({"data": [{**nulls(metrics), **row} for row in rows]}).encode()
     return batch_of(page(body, metrics=metrics, by_resource=by_resource), PROVENANCE)
 
 
@@ -44,7 +49,7 @@ def value(batch: SampleBatch, metric: str, entity: int = 0, **labels: str) -> fl
 
 
 def test_what_the_vendor_does_not_say_is_unknown_never_zero() -> None:
-    silent = batch(QUIET, {**QUIET, "resource": "r2", **dict.fromkeys(EVALUATED)})
+    silent = batch_of(page(json.dumps({"data": [QUIET, {"resource": "r2", **nulls()}]}).encode()), PROVENANCE)
 
     assert silent.size == 0
     assert len(silent.entities) == 2
@@ -119,7 +124,7 @@ def test_a_ratio_a_rounding_above_one_is_one() -> None:
     "slip", [{"edge_hit_ratio": 1.2}, {"edge_requests_total": -1}, {"edge_bandwidth": 1e30}]
 )
 def test_one_impossible_value_blinds_only_its_own_cell(slip: Mapping[str, float]) -> None:
-    body = json.dumps({"data": [{**QUIET, "edge_status_5xx": 3, **slip}]}).encode()
+    body = json.dumps({"data": [{**nulls(), **QUIET, "edge_status_5xx": 3, **slip}]}).encode()
     read = page(body)
 
     (name,) = slip
@@ -134,6 +139,38 @@ def test_a_column_of_impossible_values_is_a_changed_contract() -> None:
 
     with pytest.raises(ContractBroken, match="no value of edge_hit_ratio can be"):
         batch(*rows)
+
+
+@pytest.mark.parametrize("metric", sorted(COUNTED))
+def test_a_metric_that_has_another_name_now_is_a_changed_contract(metric: str) -> None:
+    row = {**QUIET, **dict.fromkeys(EVALUATED, 1)}
+    del row[metric]
+    rows = [{**row, "resource": f"r{n}", f"{metric}_count": 500} for n in range(3)]
+
+    with pytest.raises(ContractBroken, match=f"{metric} is in no row"):
+        page(json.dumps({"data": rows}).encode())
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [QUIET],
+        [{**QUIET, "edge_requests_total": 0, "edge_hit_ratio": 1}],
+        [{**nulls(), **QUIET, "edge_requests_total": 7}],
+        [{**nulls(), **QUIET, "edge_requests_total": 7}, {"resource": "r2", "edge_status_2xx": 7}],
+        [{**QUIET, **{name: 7 for name in EVALUATED if name.startswith("edge") and "ratio" not in name}}],
+    ],
+    ids=["no rows", "no keys", "no traffic", "null", "in one row", "another tier"],
+)
+def test_what_a_quiet_account_leaves_out_is_no_changed_contract(rows: list[Mapping[str, Any]]) -> None:
+    assert len(page(json.dumps({"data": rows}).encode()).resources) == len(rows)
+
+
+def test_codes_and_request_times_may_be_left_out() -> None:
+    row = {**QUIET, **{name: 1 for name in METRICS if name in COUNTED}}
+
+    assert page(json.dumps({"data": [row]}).encode(), metrics=METRICS).resources == ("r1",)
 
 
 TIMES = ("edge_request_time",)

@@ -55,6 +55,13 @@ def test_coarse_windows_divide_the_hour() -> None:
         ({"token": None, "password": "p"}, "username is missing"),
         ({"username": "u", "password": "p"}, "both a token and a login"),
         ({"base_url": "ftp://x"}, "not an HTTP address"),
+        ({"base_url": "https://h:99999"}, "not an HTTP address"),
+        ({"base_url": "https://h:0"}, "not an HTTP address"),
+        ({"base_url": "https://h:abc"}, "not an HTTP address"),
+        ({"base_url": "https://h h/"}, "not an HTTP address"),
+        ({"base_url": "https://[::1"}, "not an HTTP address"),
+        ({"base_url": "https://:443/"}, "not an HTTP address"),
+        ({"base_url": "https://{env:CDNV_WRONG_HOST}"}, "not an HTTP address"),
         ({"base_url": "https://x/?a=1"}, "query or fragment"),
         ({"max_window": "11m"}, "1 to 10 whole minutes"),
         ({"max_window": "90s"}, "1 to 10 whole minutes"),
@@ -64,7 +71,10 @@ def test_coarse_windows_divide_the_hour() -> None:
         ({"colour": "red"}, "not permitted"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(wrong: dict[str, object], words: str) -> None:
+def test_settings_that_cannot_work_are_refused(
+    wrong: dict[str, object], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDNV_WRONG_HOST", "a b")
     with pytest.raises(ValidationError, match=words):
         settings(**wrong)
 
@@ -74,6 +84,8 @@ def test_a_base_url_may_hold_a_reference_and_end_in_a_slash(monkeypatch: pytest.
     read = settings(base_url="https://{env:CDNV_HOST}/")
 
     assert read.base_url.reveal() == "https://cdnv.test/"
+    assert settings(base_url="https://{env:NOT_SET}").base_url.secrets
+    assert settings(base_url="http://[::1]:8080/api").base_url.reveal() == "http://[::1]:8080/api"
     found = vendor("cdnvideo")
     assert found is not None
     assert found.settings is CdnvideoSettings

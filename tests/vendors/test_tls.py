@@ -1,7 +1,6 @@
 """TLS probes against real servers with certificates of every kind."""
 
 import datetime as dt
-import json
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import numpy as np
 import pytest
 import structlog
 import trustme
@@ -17,16 +17,20 @@ from anyio.streams.tls import TLSListener
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from pydantic import ValidationError
+from cryptography.x509.oid import ExtensionOID
 
-from watcher.collect.collector import Collector, StreamSpec, Window
-from watcher.collect.vendors.tls.settings import TlsSettings
-from watcher.errors import NetworkFailed, UserError
+from watcher.collect.collector import Access, Collector, StreamSpec, Window
+from watcher.collect.vendors.tls.collector import Tls
+from watcher.collect.vendors.tls.probe import probe, trusting
+from watcher.collect.vendors.tls.settings import Target, TlsSettings
+from watcher.errors import NetworkFailed
 from watcher.model.sample import SampleBatch
 from watcher.model.time import MINUTE, SECOND, parse_rfc3339
 
 AT = parse_rfc3339("2026-11-22T03:00:00Z")
 NOT_AFTER = parse_rfc3339("2027-03-01T00:00:00Z")
+
+STREAM = StreamSpec("handshakes", 0, MINUTE)
 
 Build = Callable[..., Collector]
 
@@ -53,13 +57,13 @@ def issued(ca: trustme.CA, *names: str, until: dt.datetime | None = None) -> ssl
     return context_of(ca.issue_cert(*names, not_after=until, key_type=trustme.KeyType.ECDSA))
 
 
-def nameless(ca: trustme.CA, tmp_path: Path) -> ssl.SSLContext:
-    """A certificate with its name in the CN only, as was custom before 2000."""
+def made(ca: trustme.CA, tmp_path: Path, *names: x509.ExtensionType) -> ssl.SSLContext:
+    """A certificate with its name in the CN, as was custom before 2000, and with these extensions."""
     key = ec.generate_private_key(ec.SECP256R1())
     root_key = serialization.load_pem_private_key(ca.private_key_pem.bytes(), None)
     assert isinstance(root_key, ec.EllipticCurvePrivateKey)
     root = x509.load_pem_x509_certificate(ca.cert_pem.bytes())
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "www.example.com")]))
         .issuer_name(root.subject)
@@ -67,8 +71,10 @@ def nameless(ca: trustme.CA, tmp_path: Path) -> ssl.SSLContext:
         .serial_number(0xABCDEF)
         .not_valid_before(dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
         .not_valid_after(dt.datetime(2020, 2, 1, tzinfo=dt.UTC))
-        .sign(root_key, hashes.SHA256())
     )
+    for extension in names:
+        builder = builder.add_extension(extension, critical=False)
+    certificate = builder.sign(root_key, hashes.SHA256())
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     path = tmp_path / "leaf.pem"
@@ -76,6 +82,15 @@ def nameless(ca: trustme.CA, tmp_path: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
     return context
+
+
+def named(*names: str) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+
+
+def raw_names(der: str) -> x509.UnrecognizedExtension:
+    """A SAN of any bytes."""
+    return x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes.fromhex(der))
 
 
 @asynccontextmanager
@@ -111,6 +126,10 @@ async def probed(build: Build, *targets: object, **settings: object) -> SampleBa
     collector = build("tls", _no_http, targets=list(targets), **settings)
     (stream,) = await collector.streams()
     return await collector.collect(stream, Window(AT, AT))
+
+
+def _no_transport(middlewares: object) -> Any:  # noqa: ANN401 - never called
+    raise AssertionError(middlewares)
 
 
 async def _no_http(request: object) -> Any:  # noqa: ANN401 - never called
@@ -162,12 +181,55 @@ async def test_a_certificate_for_another_host(build: Build, ca: trustme.CA, ca_f
 async def test_a_common_name_is_no_host_and_expiry_is_no_fault_of_the_chain(
     build: Build, ca: trustme.CA, ca_file: str, tmp_path: Path
 ) -> None:
-    async with serving(nameless(ca, tmp_path)) as address:
+    async with serving(made(ca, tmp_path)) as address:
         batch = await probed(build, target(address), ca_file=ca_file)
 
     assert readings(batch) == [parse_rfc3339("2020-02-01T00:00:00Z") / SECOND, 1, 0]
     assert batch.exemplars[0].facts["host"] == "it names no host"
     assert batch.exemplars[0].facts["serial"] == "abcdef"
+
+
+@pytest.mark.parametrize(
+    "odd", ["*.example", "*", "*.com", "*.*.example.com", "a.*.example.com", "f*.example.com", "", "1.2.3.4"]
+)
+async def test_a_name_that_nobody_may_use_spoils_none_of_the_others(
+    build: Build, ca: trustme.CA, ca_file: str, tmp_path: Path, odd: str
+) -> None:
+    async with serving(made(ca, tmp_path, named("a.example", odd))) as address:
+        batch = await probed(build, target(address, "a.example"), ca_file=ca_file)
+
+    assert readings(batch)[1:] == [1, 1]
+
+
+@pytest.mark.parametrize("useless", ["*", "*.com", "*.*.example.com", "a.*.com"])
+async def test_a_wildcard_that_nobody_may_use_fits_nothing(
+    build: Build, ca: trustme.CA, ca_file: str, tmp_path: Path, useless: str
+) -> None:
+    async with serving(made(ca, tmp_path, named(useless, "other.example"))) as address:
+        batch = await probed(build, target(address, "b.example.com"), ca_file=ca_file)
+
+    assert readings(batch)[1:] == [1, 0]
+
+
+X400 = "3004a3023000"
+SHORT_ADDRESS = "30058703010203"
+
+
+@pytest.mark.parametrize("san", [X400, SHORT_ADDRESS], ids=["x400", "3 bytes of IP"])
+async def test_names_that_cannot_be_read_leave_expiry_and_chain_known_and_other_targets_too(
+    build: Build, ca: trustme.CA, ca_file: str, tmp_path: Path, san: str
+) -> None:
+    good = issued(ca, "www.example.com", until=UNTIL)
+    with structlog.testing.capture_logs() as logs:
+        async with serving(made(ca, tmp_path, raw_names(san))) as odd, serving(good) as address:
+            batch = await probed(build, target(odd), target(address), ca_file=ca_file)
+
+    assert readings(batch, 0)[:2] == [parse_rfc3339("2020-02-01T00:00:00Z") / SECOND, 1]
+    assert np.isnan(readings(batch, 0)[2])
+    assert readings(batch, 1) == [NOT_AFTER / SECOND, 1, 1]
+    why = "the certificate's names cannot be read"
+    assert batch.exemplars[0].facts["host"] == why
+    assert [(log["event"], log["why"]) for log in logs] == [("probe_failed", why)]
 
 
 async def test_an_expired_certificate_keeps_its_chain(build: Build, ca: trustme.CA, ca_file: str) -> None:
@@ -213,16 +275,46 @@ async def test_the_systems_authorities_are_trusted_without_a_file(build: Build, 
 async def test_a_target_that_does_not_answer_is_unknown_and_told_on_change(
     build: Build, ca: trustme.CA, ca_file: str
 ) -> None:
-    async with serving(issued(ca, "www.example.com", until=UNTIL)) as good, serving(None) as mute:
-        collector = build("tls", _no_http, targets=[target(good), mute], ca_file=ca_file, timeout="50ms")
+    async with serving(None) as gone:
+        pass
+    async with serving(issued(ca, "www.example.com", until=UNTIL)) as good:
+        collector = build("tls", _no_http, targets=[target(good), gone], ca_file=ca_file)
         with structlog.testing.capture_logs() as logs:
             for _ in range(2):
-                batch = await collector.collect(StreamSpec("handshakes", 0, MINUTE), Window(AT, AT))
+                batch = await collector.collect(STREAM, Window(AT, AT))
                 assert readings(batch, 0)[1:] == [1, 1]
                 assert batch.size == 3
                 assert [exemplar.entity for exemplar in batch.exemplars] == [0]
+                assert batch.remark.startswith(f"1 of 2 targets not known: 127.0.0.1 at {gone}: ")
 
-    assert [(log["event"], log["why"]) for log in logs] == [("probe_failed", "no handshake within 0 s")]
+    assert [(log["event"], log["target"]) for log in logs] == [("probe_failed", f"127.0.0.1 at {gone}")]
+
+
+async def test_a_target_that_says_nothing_is_not_waited_for_long(ca: trustme.CA) -> None:
+    async with serving(None) as mute:
+        assert await probe(Target(address=mute), trusting(None), 50) == "no handshake within 0 s"
+    async with serving(issued(ca, "1.2.3")) as address:
+        odd = Target.model_construct(address=address, server_name="123")
+        assert str(await probe(odd, trusting(None), SECOND)).startswith("cannot be read: ValueError")
+
+
+async def test_any_number_of_dead_targets_leaves_time_for_the_live_ones(
+    ca: trustme.CA, ca_file: str, secrets: set[str]
+) -> None:
+    """Here 80 that accept and say nothing stand first, and time is short."""
+    async with serving(None) as mute, serving(issued(ca, "www.example.com", until=UNTIL)) as good:
+        dead = [target(mute, f"dead-{n}.example.com") for n in range(80)]
+        read = TlsSettings.model_validate(
+            {"name": "edge", "targets": [*dead, target(good)], "ca_file": ca_file}
+        )
+        access = Access(_no_transport, lambda: AT, learned=secrets.add)
+        collector = Tls(read, access, budget=SECOND // 3)
+        with pytest.raises(NetworkFailed, match=r"dead-0.example.com at .*: no answer within 0 s"):
+            await collector.collect(STREAM, Window(AT, AT))
+        batch = await collector.collect(STREAM, Window(AT, AT))
+
+    assert readings(batch, 80) == [NOT_AFTER / SECOND, 1, 1]
+    assert batch.size == 3
 
 
 async def test_nothing_answering_at_all_is_a_failed_poll(build: Build) -> None:
@@ -246,55 +338,10 @@ async def test_a_server_that_speaks_no_tls_is_silent(build: Build) -> None:
         group.cancel_scope.cancel()
 
 
-async def test_discovery_is_accepted_and_said_to_be_not_served_yet(build: Build) -> None:
+async def test_discovery_is_accepted_and_said_once_to_be_not_served_yet(build: Build) -> None:
+    collector = build("tls", _no_http, discover=True)
     with structlog.testing.capture_logs() as logs:
-        assert await build("tls", _no_http, discover=True).streams() == ()
+        for _ in range(3):
+            assert await collector.streams() == ()
 
     assert [(log["event"], log["key"]) for log in logs] == [("not_served_yet", "discover")]
-
-
-def test_a_ca_file_that_is_none_is_for_a_person_to_mend(build: Build, tmp_path: Path) -> None:
-    path = tmp_path / "ca.pem"
-    with pytest.raises(UserError, match=r"ca\.pem cannot be read"):
-        build("tls", _no_http, targets=["a:1"], ca_file=str(path))
-    path.write_text("nothing")
-    with pytest.raises(UserError, match="holds no certificate"):
-        build("tls", _no_http, targets=["a:1"], ca_file=str(path))
-
-
-def settings(**more: object) -> TlsSettings:
-    return TlsSettings.model_validate({"name": "edge", **more})
-
-
-def test_targets_are_written_short_or_long() -> None:
-    read = settings(
-        targets=["www.example.com", "[::1]:8443", {"address": "10.0.0.1:443", "server_name": "bücher.de"}]
-    )
-
-    assert [(t.host, t.port, t.name) for t in read.targets] == [
-        ("www.example.com", 443, "www.example.com"),
-        ("::1", 8443, "::1"),
-        ("10.0.0.1", 443, "xn--bcher-kva.de"),
-    ]
-    assert "string" in json.dumps(TlsSettings.model_json_schema()["properties"]["targets"])
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({}, "nothing to probe"),
-        ({"targets": []}, "nothing to probe"),
-        ({"targets": ["a:0"]}, "no address"),
-        ({"targets": ["a:99999"]}, "no address"),
-        ({"targets": ["a:"]}, "no address"),
-        ({"targets": [":443"]}, "no host name"),
-        ({"targets": ["https://www.example.com"]}, "no address"),
-        ({"targets": ["a b:443"]}, "no host name"),
-        ({"targets": ["a:1", "a:1"]}, "stands twice"),
-        ({"targets": [{"address": "a:1", "server_name": "-/-"}]}, "no host name"),
-        ({"targets": [{"server_name": "a"}]}, "Field required"),
-    ],
-)
-def test_targets_that_cannot_work_are_refused(wrong: dict[str, object], words: str) -> None:
-    with pytest.raises(ValidationError, match=words):
-        settings(**wrong)

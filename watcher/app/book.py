@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from watcher.document.secrets import SecretUrl
 from watcher.model.ports import History
@@ -12,15 +13,22 @@ from watcher.store.migrate import upgrade as migrate
 from watcher.store.tables import SCHEMA
 
 
-async def upgrade(at: SecretUrl) -> str:
-    """Bring the database to this watcher's schema; words for where it stood and stands.
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """Where a database's schema stands, and where it stood before; None where watcher had never been."""
+
+    schema: str
+    before: str | None
+
+
+async def upgrade(at: SecretUrl) -> Upgraded:
+    """Bring the database to this watcher's schema.
 
     Raises:
         DatabaseUnusable: it cannot be opened, written or upgraded.
     """
     async with await Database.open(at.reveal(), clock=SystemClock()) as database:
-        before = await migrate(database)
-    return f"at {SCHEMA}" if before == SCHEMA else f"at {SCHEMA}, upgraded from {before or 'nothing'}"
+        return Upgraded(SCHEMA, before=await migrate(database))
 
 
 @asynccontextmanager

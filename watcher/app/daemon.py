@@ -17,7 +17,7 @@ from watcher.collect.source import SourceReader
 from watcher.collect.transport import client_session
 from watcher.config import Config
 from watcher.engine.engine import Engine
-from watcher.errors import LeaseLost, StoreError
+from watcher.errors import StoreError, WatcherError
 from watcher.model.incident import Transition
 from watcher.model.message import Owed
 from watcher.model.ports import Clock, Committed, Tick
@@ -28,7 +28,7 @@ from watcher.notify.render import Renderer
 from watcher.notify.routing import Router
 from watcher.notify.story import Guidance
 from watcher.runtime.clock import SystemClock
-from watcher.runtime.daemon import Parts
+from watcher.runtime.daemon import Parts, kept
 from watcher.runtime.daemon import run as run_parts
 from watcher.runtime.pump import Listener, Pump
 from watcher.store.book import SqlBook
@@ -54,10 +54,12 @@ async def run(config: Config, *, stop: anyio.Event, listen: Listener | None = No
         lease = Lease(database)
         await lease.acquire()
         stack.push_async_callback(_released, lease)
+        stack.enter_context(_one_error())
+        await stack.enter_async_context(kept(lease.heartbeat))
         shared = Shared(await stack.enter_async_context(client_session()), clock, chance())
         engine, untold, cursors = await _rebuilt(config, SqlJournal(database), clock)
         bus = stack.enter_context(Bus())
-        courier = _courier(config, database, clock, shared.rng)
+        courier = await _courier(config, SqlOutbox(database), clock, shared.rng)
         pump = Pump(
             bus,
             engine,
@@ -72,22 +74,22 @@ async def run(config: Config, *, stop: anyio.Event, listen: Listener | None = No
             pump=pump,
             courier=courier.run,
             stop_courier=courier.stop,
-            heartbeat=lease.heartbeat,
         )
-        with _one_error():
-            await run_parts(parts, stop, untold)
+        await run_parts(parts, stop, untold)
 
 
 async def _rebuilt(
     config: Config, journal: SqlJournal, clock: Clock
 ) -> tuple[Engine, Sequence[Transition], Mapping[tuple[str, str], Cursor]]:
     """The engine as the journal and the book say it was, and what they show to be untold."""
-    engine = Engine(rules(config))
+    engine, states = Engine(rules(config)), await journal.engine()
+    engine.restore(states, {source.name for source in config.sources})
     batches = 0
     async for page in journal.pages():
         await anyio.to_thread.run_sync(engine.recall, page)
         batches += len(page)
-    untold = await anyio.to_thread.run_sync(engine.rebuild, await journal.standing(), clock.now())
+    standing = await journal.standing()
+    untold = await anyio.to_thread.run_sync(engine.rebuild, standing, states, clock.now())
     structlog.get_logger().info("engine_rebuilt", batches=batches, untold=len(untold))
     return engine, untold, await journal.cursors()
 
@@ -109,13 +111,18 @@ def _owed(router: Router, transition: Transition, at: Instant, catching_up: bool
     return router.owed(transition, at=at, catching_up=catching_up)
 
 
-def _courier(config: Config, database: Database, clock: Clock, rng: random.Random) -> Courier:
+async def _courier(config: Config, outbox: SqlOutbox, clock: Clock, rng: random.Random) -> Courier:
+    """A courier to every target; what is owed to targets of former configurations is owed no more."""
+    targets = senders(config)
+    if retired := await outbox.retire(targets, at=clock.now()):
+        structlog.get_logger().warning("targets_gone", messages_skipped=retired)
     guidance = {rule.id: Guidance(rule.why, rule.runbook) for rule in config.rules}
-    return Courier(SqlOutbox(database), senders(config), renderer=Renderer(guidance), clock=clock, rng=rng)
+    return Courier(outbox, targets, renderer=Renderer(guidance), clock=clock, rng=rng)
 
 
 def _told(courier: Courier, listen: Listener | None, tick: Tick, committed: Sequence[Committed]) -> None:
-    courier.notify()
+    if committed or tick.released:
+        courier.notify()
     if listen is not None:
         listen(tick, committed)
 
@@ -131,11 +138,11 @@ def _one_error() -> Iterator[None]:
     """Out of the daemon's task group comes the one error that a person can act on."""
     try:
         yield
-    except* LeaseLost as lost:
-        raise _first(lost) from None
+    except* WatcherError as known:
+        raise _first(known) from None
 
 
-def _first(group: BaseExceptionGroup[LeaseLost]) -> LeaseLost:
+def _first(group: BaseExceptionGroup[WatcherError]) -> WatcherError:
     for error in group.exceptions:
         return _first(error) if isinstance(error, BaseExceptionGroup) else error
     raise AssertionError("an exception group is never empty")

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import aiohttp
 
 from watcher.collect.collector import Access, Collector, SourceSettings
-from watcher.collect.line import Line
+from watcher.collect.line import Line, learning
 from watcher.collect.middlewares import source_http
 from watcher.collect.transport import aiohttp_exchange
 from watcher.collect.vendors import vendor
@@ -35,23 +35,26 @@ def chance() -> random.Random:
 
 def line_to(config: Config, source: SourceSettings, shared: Shared, send: Send) -> Line:
     """The line to one source, its collector behind its own transport."""
+    secrets = set(config.secret_values())
     return Line(
         source=source.name,
         vendor=source.vendor,
-        collector=_collector(source, shared.session, shared.clock),
+        collector=_collector(source, shared, learning(secrets)),
         clock=shared.clock,
         rng=shared.rng,
         send=send,
         every=source.every,
-        secrets=config.secret_values(),
+        secrets=secrets,
     )
 
 
-def _collector(source: SourceSettings, session: aiohttp.ClientSession, clock: Clock) -> Collector:
+def _collector(source: SourceSettings, shared: Shared, learned: Callable[[str], None]) -> Collector:
     found = vendor(source.vendor)
     if found is None:
         raise LookupError(f"{source.vendor}: the configuration names no unknown vendor")
     proxy = None if source.proxy is None else source.proxy.reveal()
-    exchange = aiohttp_exchange(session, timeout=source.timeout, proxy=proxy, ca_file=source.ca_file)
-    http = source_http(exchange, source=source.name, limit=source.limit, timeout=source.timeout, clock=clock)
-    return found.build(source, Access(http=http, now=clock.now))
+    exchange = aiohttp_exchange(shared.session, timeout=source.timeout, proxy=proxy, ca_file=source.ca_file)
+    http = source_http(
+        exchange, source=source.name, limit=source.limit, timeout=source.timeout, clock=shared.clock
+    )
+    return found.build(source, Access(http=http, now=shared.clock.now, learned=learned))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 import anyio
-import orjson
 
 from watcher.app import daemon
 from watcher.app.settings import load
@@ -15,6 +14,7 @@ from watcher.cli import logs
 from watcher.cli.demo_screen import DemoScreen
 from watcher.cli.options import ForOption
 from watcher.cli.signals import stopping
+from watcher.cli.simulated import configuration_text
 from watcher.runtime.clock import SystemClock
 from watcher.simulate.mail_catcher import MailCatcher, mail_catcher
 from watcher.simulate.scenario import Scenario, load_scenario
@@ -69,25 +69,14 @@ def configuration(simulation: Simulation, mails: MailCatcher, hooks: WebhookCatc
     for source in sources:
         if "ca_file" in source:
             source["ca_file"] = Path(authority).name
-    return "\n".join(
-        (
-            "# Written by `watcher demo`. Its servers end with it; the database stays.",
-            "database: sqlite:///watcher.db",
-            "sources:",
-            *(f"  - {_flow(source)}" for source in sources),
-            "receivers:",
-            f"  - {_flow({'name': 'mail', 'urls': [mails.apprise_url]})}",
-            f"  - {_flow({'name': 'hook', 'urls': [hooks.apprise_url]})}",
-            "",
-        )
-    )
+    receivers = [
+        {"name": "mail", "urls": [mails.apprise_url]},
+        {"name": "hook", "urls": [hooks.apprise_url]},
+    ]
+    heading = "# Written by `watcher demo`. Its servers end with it; the database stays."
+    return configuration_text(heading, sources, receivers)
 
 
 def _scenario() -> Scenario:
     scenario = load_scenario()
     return scenario.model_copy(update={"troubles": (*scenario.troubles, LIVE)})
-
-
-def _flow(value: object) -> str:
-    """JSON is YAML."""
-    return orjson.dumps(value).decode()

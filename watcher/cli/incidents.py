@@ -3,16 +3,18 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from watcher.app import book
-from watcher.cli.loading import book_of
+from watcher.cli.loading import book_of, configured
 from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, MomentOption
 from watcher.cli.screen import say, severity_cell, show_json, show_table
 from watcher.cli.telling import lasted, moment, one_line
+from watcher.document.complaints import nearest
 from watcher.errors import UserError
 from watcher.model.incident import Evidence, Incident, Status
 from watcher.model.ports import Delivery, IncidentQuery, TimelineEntry
@@ -70,6 +72,8 @@ async def list_incidents(
     query = only.query()
     async with book.history(book_of(config)) as history:
         incidents = await history.incidents(query)
+    if only.rule and not incidents:
+        _doubt(only.rule, config)
     if json:
         show_json({"incidents": [incident_json(incident) for incident in incidents]})
     else:
@@ -106,17 +110,28 @@ def show_incidents(incidents: Sequence[Incident], now: Instant) -> None:
         return
     rows = [
         (
+            one.id,
             moment(one.opened_at),
             lasted(one, now),
             severity_cell(one.severity),
             str(one.status),
             one.key.rule,
             one_line(one.summary),
-            one.id,
         )
         for one in incidents
     ]
-    show_table(("OPENED", "LASTED", "SEVERITY", "STATUS", "RULE", "SUMMARY", "ID"), rows)
+    columns = ("ID", "OPENED", "LASTED", "SEVERITY", "STATUS", "RULE", "SUMMARY")
+    show_table(columns, rows, spare=("RULE", "LASTED", "OPENED", "STATUS", "SEVERITY"))
+
+
+def _doubt(rule: str, config: Path) -> None:
+    """Say that no rule of this id is configured, where the configuration is right enough to tell."""
+    try:
+        known = [one.id for one in configured(config, secrets=False).rules]
+    except UserError:
+        return
+    if rule not in known:
+        sys.stderr.write(f"no rule `{rule}` is configured; {nearest(rule, known)}\n")
 
 
 def _labels(texts: Sequence[str]) -> Mapping[str, str]:

@@ -32,6 +32,7 @@ def init(*, config: ConfigOption = DEFAULT_CONFIG) -> int:
     say()
     say("  1. edit it, and set the variables it names")
     say(f"  2. watcher check{named}")
+    say(f"     watcher notify test oncall{named}")
     say(f"     watcher sources test{named}")
     say(f"     watcher run{named}")
     return 0

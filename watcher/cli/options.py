@@ -36,8 +36,13 @@ ConfigOption: TypeAlias = Annotated[
     Path, Parameter(name=["--config", "-c"], env_var="WATCHER_CONFIG", help="The configuration.")
 ]
 JsonOption: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", help="Answer in JSON.")]
-MomentOption: TypeAlias = Annotated[Instant, Parameter(converter=_converter(_moment))]
+MomentOption: TypeAlias = Annotated[Instant, Parameter(converter=_converter(_moment), metavar="TIME")]
 ForOption: TypeAlias = Annotated[
     Duration | None,
-    Parameter(name="--for", converter=_converter(parse_duration), help="Stop after this long, as 60s or 2h."),
+    Parameter(
+        name="--for",
+        metavar="DURATION",
+        converter=_converter(parse_duration),
+        help="Stop after this long, as 60s or 2h.",
+    ),
 ]

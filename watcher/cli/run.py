@@ -1,7 +1,7 @@
 """`watcher run`: the daemon. It says nothing on stdout; its log goes to stderr."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -44,10 +44,10 @@ class _Generations:
         self._former: Config | None = None
         """What ran before the last reload, to go back to."""
         self._end = anyio.Event()
-        self._listener = _Listener()
 
     async def reload(self) -> None:
         """Read the file again, and let the running daemon end if it is right."""
+        structlog.get_logger().info("reloading", config=str(self._path))
         try:
             settings = await anyio.to_thread.run_sync(partial(configured, self._path, level=logging.INFO))
         except UserError as error:
@@ -70,12 +70,19 @@ class _Generations:
 
     async def _run_one(self, settings: Config, stop: anyio.Event) -> None:
         _announce(settings)
+        listener = _Listener(partial(self._ready, settings))
         if not settings.sources:
-            self._listener.ready()
+            listener.ready()
         async with anyio.create_task_group() as group:
             group.start_soon(_pass_on, stop, self._end)
-            await daemon.run(settings, stop=self._end, listen=self._listener.hear)
+            await daemon.run(settings, stop=self._end, listen=listener.hear)
             group.cancel_scope.cancel()
+
+    def _ready(self, settings: Config) -> None:
+        """The daemon of these settings goes; one that a reload has already told to end says nothing of it."""
+        systemd.notify("READY=1")
+        if self._former is not None and settings is self._settings:
+            structlog.get_logger().info("reloaded")
 
 
 def _refuse(error: BaseException) -> None:
@@ -94,9 +101,10 @@ async def _pass_on(stop: anyio.Event, end: anyio.Event) -> None:
 
 
 class _Listener:
-    """Tells systemd of the first tick, and the log of each incident that changes."""
+    """Says that a daemon is ready, once, and tells the log of each incident that changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_ready: Callable[[], None]) -> None:
+        self._on_ready = on_ready
         self._is_ready = False
 
     def hear(self, _tick: Tick, committed: Sequence[Committed]) -> None:
@@ -116,7 +124,7 @@ class _Listener:
         """The database is open, the engine rebuilt, and the path goes."""
         if not self._is_ready:
             self._is_ready = True
-            systemd.notify("READY=1")
+            self._on_ready()
 
 
 def _announce(settings: Config) -> None:

@@ -14,6 +14,10 @@ from watcher.model.rule import Severity
 
 _ENDLESS: Final = 100_000
 """Columns of what is no terminal: a pipe gets each row in one line."""
+GAP: Final = 2
+"""Columns between two cells."""
+ROOM: Final = 30
+"""Columns that the last cell of a row is left at least."""
 STYLES: Final = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
@@ -42,20 +46,42 @@ def show_json(answer: object) -> None:
     sys.stdout.write(text.decode())
 
 
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
-    """Rows under their headings; on a terminal long cells are folded, in a pipe nothing is."""
+def show_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], *, spare: Sequence[str] = ()
+) -> None:
+    """Rows under their headings, in a pipe each in one line.
+
+    On a terminal long cells are folded, but for those of the first column, which names the row. Columns of
+    `spare` are left out, the first of them first, where they would leave the last column too little room.
+    """
     out = screen()
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=not out.is_terminal)
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
+    cells = [[one if isinstance(one, Text) else Text(printable(one)) for one in row] for row in rows]
+    kept = _fitting(columns, cells, spare, out.width)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
+    for place in kept:
+        table.add_column(columns[place], overflow="fold", no_wrap=place == 0 or not out.is_terminal)
+    for row in cells:
+        table.add_row(*(row[place] for place in kept))
     if out.is_terminal:
         out.print(table, soft_wrap=False)
         return
     with out.capture() as captured:
         out.print(table, soft_wrap=False)
     out.file.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
+def _fitting(
+    columns: Sequence[str], cells: Sequence[Sequence[Text]], spare: Sequence[str], width: int
+) -> list[int]:
+    """Places of the columns that leave the last one room for what it says, or for `ROOM`."""
+    needed = [max([len(name), *(row[place].cell_len for row in cells)]) for place, name in enumerate(columns)]
+    kept = [*range(len(columns))]
+    for name in spare:
+        left = width - sum(needed[place] + GAP for place in kept[:-1])
+        if left >= min(needed[-1], ROOM):
+            break
+        kept.remove(columns.index(name))
+    return kept
 
 
 def severity_cell(severity: Severity) -> Text:

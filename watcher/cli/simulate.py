@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import orjson
 from cyclopts import Parameter
@@ -11,24 +11,36 @@ from cyclopts import Parameter
 from watcher.cli import logs
 from watcher.cli.options import ForOption
 from watcher.cli.signals import stopping
+from watcher.cli.simulated import configuration_text
 from watcher.errors import UserError
 from watcher.runtime.clock import SystemClock
 from watcher.simulate.scenario import FIRST_LIGHT, load_scenario
-from watcher.simulate.serve import serve
+from watcher.simulate.serve import Simulation, serve
+
+HEADING: Final = (
+    "# Written by `watcher simulate`, of servers that end with it: ports and ca_file change each time."
+)
 
 
 async def simulate(
     *,
     scenario: Annotated[Path, Parameter(help="What the vendors show.")] = FIRST_LIGHT,
     port: Annotated[int, Parameter(help="The common port; 0 is any free one.")] = 0,
+    write: Annotated[
+        Path | None, Parameter(help="Also write a configuration that reads them, for `watcher run -c FILE`.")
+    ] = None,
     for_: ForOption = None,
 ) -> int:
     """Serve until Ctrl-C. Once all listen, one line of JSON says where, and how to configure it."""
     logs.set_up()
     story = load_scenario(scenario)
+    if write is not None:
+        _ensure_ours(write)
     async with stopping(for_) as stop:
         try:
             async with serve(story, clock=SystemClock(), port=port) as simulation:
+                if write is not None:
+                    _write(simulation, write)
                 sys.stdout.write(orjson.dumps(simulation.announcement()).decode() + "\n")
                 sys.stdout.flush()
                 await stop.wait()
@@ -36,3 +48,22 @@ async def simulate(
             why = os.strerror(error.errno) if error.errno else str(error)
             raise UserError(f"port {port}: {why}; choose another with --port") from error
     return 0
+
+
+def _ensure_ours(path: Path) -> None:
+    """Raise `UserError` where somebody else has written a file: what is overwritten is ours."""
+    try:
+        ours = not path.exists() or path.read_text(encoding="utf-8", errors="replace").startswith(HEADING)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    if not ours:
+        raise UserError(f"{path}: `watcher simulate` has not written this file; name another")
+
+
+def _write(simulation: Simulation, path: Path) -> None:
+    sources = [served["source"] for served in simulation.announcement().values()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(configuration_text(HEADING, sources), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from error

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from rich.text import Text
@@ -26,6 +27,20 @@ MOST: Final = 1_000
 SHOWN: Final = 20
 
 
+class State(StrEnum):
+    """What is known of a stream."""
+
+    UP = "up"
+    DOWN = "down"
+    WAITING = "waiting"
+    """It has not been asked yet."""
+    UNSEEN = "unseen"
+    """There is no daemon that sees it: how it was when last asked says nothing of now."""
+
+
+STYLES: Final = {State.UP: "green", State.DOWN: "bold red", State.WAITING: "yellow", State.UNSEEN: "yellow"}
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """All that `status` knows."""
@@ -38,19 +53,36 @@ class Standing:
     backlog: Mapping[str, int]
 
     @property
-    def any_down(self) -> bool:
-        """Whether some stream was not answered when last asked."""
-        return any(not sight.up for sight in self.sights)
+    def lives(self) -> bool:
+        """Whether a daemon watches."""
+        return self.owner is not None and self.owner.alive
+
+    @property
+    def is_well(self) -> bool:
+        """Whether a daemon watches, and no stream left its last question unanswered."""
+        return self.lives and all(self.state(sight) is not State.DOWN for sight in self.sights)
+
+    def state(self, sight: Sight) -> State:
+        """What is known of a stream now."""
+        if not self.lives:
+            return State.UNSEEN
+        return _last_state(sight)
+
+
+def _last_state(sight: Sight) -> State:
+    if sight.up:
+        return State.UP
+    return State.DOWN if sight.family else State.WAITING
 
 
 async def status(*, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> int:
-    """Say how the daemon stands; exit 1 when a source is down. Works beside a running daemon."""
+    """Say how the daemon stands; exit 1 when it is not heard from, or a stream is down."""
     standing = await _standing(configured(config, secrets=False))
     if json:
         show_json(_json(standing))
     else:
         _show(standing)
-    return 1 if standing.any_down else 0
+    return 0 if standing.is_well else 1
 
 
 async def _standing(settings: Config) -> Standing:
@@ -72,7 +104,7 @@ def _show(standing: Standing) -> None:
     say(f"messages   {_backlog(standing.backlog)}")
     say()
     if standing.sights:
-        rows = [_row(sight, standing.at) for sight in standing.sights]
+        rows = [_row(sight, standing) for sight in standing.sights]
         show_table(("SOURCE", "STREAM", "STATE", "FOR", "ASKED", "BEHIND", ""), rows)
     else:
         say("no source has been asked yet")
@@ -85,9 +117,16 @@ def _daemon(standing: Standing) -> str:
     owner = standing.owner
     if owner is None:
         return "not running"
-    if not owner.alive:
-        return f"not running; {owner.holder} was last seen {moment(owner.seen)}"
-    return f"running for {span(max(0, standing.at - owner.since))}, {owner.holder}"
+    if owner.alive:
+        return f"running for {span(max(0, standing.at - owner.since))}, pid {owner.pid} on host {owner.host}"
+    silent = f"not heard from for {span(max(0, standing.at - owner.seen))}"
+    match owner.process_alive:
+        case True:
+            return f"{silent}; pid {owner.pid} is alive: see its log (database_unavailable)"
+        case False:
+            return f"not running; pid {owner.pid} was last seen {moment(owner.seen)}"
+        case None:
+            return f"{silent}; look for pid {owner.pid} on host {owner.host}"
 
 
 def _backlog(backlog: Mapping[str, int]) -> str:
@@ -95,38 +134,46 @@ def _backlog(backlog: Mapping[str, int]) -> str:
     return f"{sum(backlog.values())} to be told ({owed})" if backlog else "all told"
 
 
-def _row(sight: Sight, now: Instant) -> tuple[str | Text, ...]:
-    state = Text("up", style="green") if sight.up else Text(f"down ({sight.family})", style="bold red")
-    lasting = span(max(0, now - sight.since)) if sight.since else ""
-    asked = f"{span(max(0, now - sight.at))} ago"
-    behind = span(sight.behind) if sight.behind >= MINUTE or not sight.caught_up else ""
-    return (sight.source, sight.stream, state, lasting, asked, behind, one_line(sight.message))
+def _row(sight: Sight, standing: Standing) -> tuple[str | Text, ...]:
+    state = standing.state(sight)
+    words = f"{state} ({sight.family})" if state is State.DOWN else str(state)
+    lasting = behind = asked = ""
+    if state is not State.UNSEEN:
+        lasting = span(max(0, standing.at - sight.since)) if sight.since else ""
+        behind = span(sight.behind) if sight.behind >= MINUTE or not sight.caught_up else ""
+    if _last_state(sight) is not State.WAITING:
+        asked = f"{span(max(0, standing.at - sight.at))} ago"
+    shown = Text(words, style=STYLES[state])
+    return (sight.source, sight.stream, shown, lasting, asked, behind, one_line(sight.message))
 
 
 def _json(standing: Standing) -> dict[str, object]:
-    owner = standing.owner
     return {
         "at": rfc3339(standing.at),
-        "daemon": None
-        if owner is None
-        else {
-            "alive": owner.alive,
-            "holder": owner.holder,
-            "since": rfc3339(owner.since),
-            "seen": rfc3339(owner.seen),
-        },
-        "streams": [_sight_json(sight) for sight in standing.sights],
+        "daemon": _daemon_json(standing.owner),
+        "streams": [_sight_json(sight, standing.state(sight)) for sight in standing.sights],
         "incidents": [incident_json(incident) for incident in standing.incidents],
         "backlog": dict(standing.backlog),
     }
 
 
-def _sight_json(sight: Sight) -> dict[str, object]:
+def _daemon_json(owner: Owner | None) -> dict[str, object]:
+    return {
+        "alive": owner is not None and owner.alive,
+        "holder": owner and owner.holder,
+        "since": owner and rfc3339(owner.since),
+        "seen": owner and rfc3339(owner.seen),
+        "process_alive": owner and owner.process_alive,
+    }
+
+
+def _sight_json(sight: Sight, state: State) -> dict[str, object]:
     return {
         "source": sight.source,
         "vendor": sight.vendor,
         "stream": sight.stream,
-        "up": sight.up,
+        "state": str(state),
+        "up": {State.UP: True, State.DOWN: False}.get(state),
         "family": sight.family,
         "message": sight.message,
         "at": rfc3339(sight.at),

@@ -15,20 +15,34 @@ T = TypeVar("T")
 PATIENT: Final = 3
 """Failures in a row that change nothing about the cadence."""
 LONGEST: Final[Duration] = 10 * MINUTE
+LONGEST_ASKED: Final[Duration] = HOUR
+"""What a vendor may ask of one stream: its `Retry-After` can be a mistake, and we are blind meanwhile."""
 PROBES: Final = 3
 PROBE_EVERY: Final[Duration] = HOUR
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """`[since, until)` by a clock that may be set: on one that shows a time before it, it is over."""
+
+    since: Instant = 0
+    until: Instant = 0
+
+    def is_over(self, now: Instant) -> bool:
+        """Whether it does not hold now."""
+        return not self.since <= now < self.until
+
+
+@dataclass(frozen=True, slots=True)
 class Breaker:
-    """Closed it lets every planned poll through; open, only the probe at `probe_at` and after."""
+    """Closed it lets every planned poll through; open, only the probe at the end of a pause and after."""
 
     failures: int = 0
-    probe_at: Instant = 0
+    pause: Pause = Pause()
 
     def lets_through(self, now: Instant) -> bool:
         """Whether a poll planned for now may ask the vendor."""
-        return now >= self.probe_at
+        return self.pause.is_over(now)
 
     def failed(self, error: CollectError, *, now: Instant, every: Duration) -> "Breaker":
         """After one more failure: not before `retry_after`, and from the fourth on ever more rarely.
@@ -40,72 +54,91 @@ class Breaker:
             return self
         failures = self.failures + 1
         back_off = min(every * 2 ** min(failures - PATIENT, 20), LONGEST) if failures > PATIENT else 0
-        asked_for = min(round((error.retry_after or 0) * SECOND), DAY)
-        return Breaker(failures, now + max(back_off, asked_for))
+        return Breaker(failures, Pause(now, now + max(back_off, _asked_for(error, LONGEST_ASKED))))
+
+
+def _asked_for(error: CollectError, most: Duration) -> Duration:
+    return round(min(most / SECOND, error.retry_after or 0) * SECOND)
 
 
 class Credentials:
     """The right to use a source's credentials, shared by its streams; vendors ban for trying wrong ones.
 
-    Until a call has succeeded, the streams take turns: wrong credentials are tried once, not once a stream.
-    After a rejection there is one probe an hour, at most three, then none until `renew`.
+    The first call is made alone: wrong credentials are tried once, not once a stream. Once it was answered,
+    or failed for another reason, all are let through. A rejection ends every call that is under way, so that
+    none of them logs in again. After it there is one probe an hour, or as much later as the vendor asks, at
+    most three, then none until `renew`.
     """
 
     def __init__(self) -> None:
         self._turn = anyio.Lock()
-        self._proven = False
+        self._open = False
         self._rejection: AuthenticationFailed | None = None
-        self._rejections = 0
         self._probes = PROBES
-        self._probe_at: Instant = 0
+        self._pause = Pause()
+        self._under_way: set[anyio.CancelScope] = set()
+
+    @property
+    def rejected(self) -> bool:
+        """Whether only probes are let through."""
+        return self._rejection is not None
 
     def renew(self) -> None:
         """They may have changed: the next poll tries them."""
         self._rejection = None
-        self._proven = False
+        self._open = False
 
     async def use(self, call: Callable[[], Awaitable[T]], clock: Clock) -> T:
         """What the call answers.
 
         Raises:
-            AuthenticationFailed: the call was rejected, or was not made because an earlier one was.
+            AuthenticationFailed: this call was rejected, or another was: then it is not made, or cut short.
             CollectError: as the call does.
         """
-        if self._proven:
-            return await self._judged(call, clock)
         async with self._turn:
-            self._admit(clock.now())
-            return await self._judged(call, clock)
+            if not self._open:
+                self._admit(clock.now())
+                return await self._judged(call, clock)
+        return await self._judged(call, clock)
 
     def _admit(self, now: Instant) -> None:
         if self._rejection is None:
             return
-        if not self._probes:
-            raise self._refusal("not tried again until told")
-        if now < self._probe_at:
-            raise self._refusal(f"tried again at {rfc3339(self._probe_at // SECOND * SECOND)}")
+        if not self._probes or not self._pause.is_over(now):
+            raise self._refusal()
         self._probes -= 1
-        self._probe_at = now + PROBE_EVERY
+        self._pause = Pause(now, now + PROBE_EVERY)
 
-    def _refusal(self, when: str) -> AuthenticationFailed:
+    def _refusal(self) -> AuthenticationFailed:
         status = None if self._rejection is None else self._rejection.status
-        return AuthenticationFailed(f"{self._rejection}; {when}", status=status)
+        when = f"tried again at {rfc3339(self._pause.until // SECOND * SECOND)}"
+        return AuthenticationFailed(
+            f"{self._rejection}; {when if self._probes else 'not tried again until told'}", status=status
+        )
 
     async def _judged(self, call: Callable[[], Awaitable[T]], clock: Clock) -> T:
-        before = self._rejections
-        try:
-            answer = await call()
-        except AuthenticationFailed as error:
-            self._reject(error, clock.now())
-            raise
-        if before == self._rejections:  # else another stream was rejected meanwhile, and that stands
-            self._proven, self._rejection = True, None
-        return answer
+        with anyio.CancelScope() as scope:
+            self._under_way.add(scope)
+            try:
+                answer = await call()
+            except AuthenticationFailed as error:
+                self._under_way.remove(scope)
+                self._reject(error, clock.now())
+                raise
+            except CollectError:
+                self._open = self._rejection is None
+                raise
+            finally:
+                self._under_way.discard(scope)
+            if not scope.cancel_called:  # else another was rejected meanwhile, and that stands
+                self._open, self._rejection = True, None
+            return answer
+        raise self._refusal()
 
     def _reject(self, error: AuthenticationFailed, now: Instant) -> None:
-        self._rejections += 1
-        self._proven = False
         if self._rejection is None:
             self._probes = PROBES
-            self._probe_at = now + PROBE_EVERY
-        self._rejection = error
+        self._open, self._rejection = False, error
+        self._pause = Pause(now, now + max(PROBE_EVERY, _asked_for(error, DAY)))
+        for scope in self._under_way:
+            scope.cancel()

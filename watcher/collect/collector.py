@@ -1,16 +1,27 @@
 """What a vendor is to the rest: settings, streams, and one method that reads a window."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from watcher.collect.http import Handler, Middleware
-from watcher.document.fields import DurationField, PathField
+from watcher.collect.trust import CaFile
+from watcher.document.fields import DurationField
 from watcher.document.secrets import SecretUrl
 from watcher.model.sample import SampleBatch
-from watcher.model.time import HOUR, MINUTE, SECOND, Duration, Instant
+from watcher.model.time import DAY, HOUR, MINUTE, SECOND, Duration, Instant, format_duration
+
+BOUNDS: Final[Mapping[str, tuple[Duration, Duration]]] = {
+    "every": (SECOND, DAY),
+    "settle": (0, DAY),
+    "overlap": (0, DAY),
+    "backfill": (0, 400 * DAY),
+    "timeout": (SECOND, 10 * MINUTE),
+}
+"""Of a source's durations: beyond them a typing error would keep it from working, or from being seen to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +51,20 @@ class StreamSpec:
     until: Duration = 0
     align: Duration = 0
     """0 means the width."""
+    aside: bool = False
+    """Its backlog holds back no message: no rule on it is worth waiting for."""
     after: str = ""
     """Another stream of the source that must have caught up before this one starts."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be planned with.
+
+        Raises:
+            ValueError: a programming error in the collector.
+        """
+        times = (self.width, self.settle, self.overlap, self.backfill, self.until, self.align)
+        if self.every <= 0 or min(times) < 0:
+            raise ValueError(f"stream {self.name}: a cadence is positive, other times are not negative")
 
 
 class Collector(Protocol):
@@ -78,9 +101,21 @@ class SourceSettings(BaseModel):
     overlap: DurationField = 2 * MINUTE
     backfill: DurationField = 6 * HOUR
     timeout: DurationField = 30 * SECOND
-    limit: float = Field(default=2.0, gt=0, description="requests per second to this account")
+    limit: float = Field(
+        default=2.0, ge=0.001, le=1000, allow_inf_nan=False, description="requests per second to this account"
+    )
     proxy: SecretUrl | None = None
-    ca_file: PathField | None = None
+    ca_file: CaFile | None = None
+
+    @field_validator(*BOUNDS)
+    @classmethod
+    def _within_bounds(cls, duration: Duration, info: ValidationInfo) -> Duration:
+        """By name, so that it holds where a vendor's settings have the field anew."""
+        least, most = BOUNDS[str(info.field_name)]
+        if not least <= duration <= most:
+            hint = f"write {format_duration(least)} to {format_duration(most)}"
+            raise PydanticCustomError("watcher", "{what}", {"what": "out of bounds", "hint": hint})
+        return duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +125,8 @@ class Access:
     http: Callable[[Sequence[Middleware]], Handler]
     """The source's transport with the vendor's own middlewares (auth) innermost, run on every attempt."""
     now: Callable[[], Instant]
+    learned: Callable[[str], None]
+    """Takes every secret that the vendor gives (a token), so that no sight and no log line shows it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Vendor answers into typed values, or an error that says what came instead, without secrets."""
 
+import re
 from typing import Final, TypeVar
 
 import msgspec
@@ -11,6 +12,15 @@ T = TypeVar("T")
 
 EXCERPT: Final = 80
 """Characters of an unreadable answer that its error shows."""
+_LOOKED_AT: Final = 64 * EXCERPT
+_SECRET: Final = re.compile(
+    r"""(?P<key>[\w-]*(?:pass|token|secret|key|auth|cred|session|sign)[\w-]*["']?\s*[:=]\s*)
+        (?:[\[{].*|"[^"]*"?|'[^']*'?|(?:bearer|basic)\s+[^\s,;&<>}"']+|[^\s,;&<>}\]"']+)
+      | [\w.+/=~-]{16,}""",
+    re.IGNORECASE | re.VERBOSE | re.ASCII | re.DOTALL,
+)
+"""What stands after a name that looks like a secret's, and whatever is as long as a token."""
+_CUT_OFF: Final = re.compile(r"\S+\Z")
 
 
 def decode_json(response: Response, kind: type[T], *, strict: bool = True, secret: bool = False) -> T:
@@ -32,16 +42,25 @@ def decode_json(response: Response, kind: type[T], *, strict: bool = True, secre
 
 
 def described(response: Response, *, secret: bool = False) -> str:
-    """What an answer looks like: content type, size, and how it begins, on one line."""
-    kind = _one_line(response.headers.get("content-type", "no content type").encode())
+    """What an answer looks like: content type, size, and how it begins, on one line.
+
+    Nobody knows what a wrong answer holds, so what may be a secret is masked in it before it is cut.
+    """
+    kind = _one_line(response.headers.get("content-type", "no content type"))
     size = f"{kind}, {len(response.body)} bytes"
     if secret or not response.body:
         return size
-    return f"{size}, begins {_one_line(response.body)!r}"
+    return f"{size}, begins {_one_line(_masked(response.body))!r}"
 
 
-def _one_line(body: bytes) -> str:
-    """The first characters as one printable line; four bytes a character are enough to look at."""
-    text = body[: EXCERPT * 4].decode("utf-8", errors="replace")
-    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+def _masked(body: bytes) -> str:
+    """How a body begins. A secret that was cut off may look like none, so the last word is left out then."""
+    text = body[:_LOOKED_AT].decode("utf-8", errors="replace")
+    whole = text if len(body) <= _LOOKED_AT else _CUT_OFF.sub("", text)
+    return _SECRET.sub(lambda found: f"{found['key'] or ''}***", whole)
+
+
+def _one_line(text: str) -> str:
+    """The first characters as one printable line."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text[:_LOOKED_AT])
     return " ".join(printable.split())[:EXCERPT]

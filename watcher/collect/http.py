@@ -9,16 +9,21 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from watcher.errors import (
     AuthenticationFailed,
     CollectError,
+    NetworkFailed,
     PermissionMissing,
     QuotaExceeded,
     RequestRefused,
     VendorFailed,
 )
+from watcher.model.time import DAY, SECOND
+
+LONGEST_WAIT: Final = DAY / SECOND
+"""Seconds of a `Retry-After` that are believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +52,14 @@ def by_status(response: Response) -> CollectError | None:
 def retry_after(response: Response) -> float | None:
     """Seconds that `Retry-After` asks for; a date in it is read against the answer's own `Date`.
 
-    None where it is not there, makes no sense, or is a date in an answer without one.
+    At most a day. None where it is not there, makes no sense, or is a date in an answer without one.
     """
     text = response.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
-        return float(text)
+        return min(float(text), LONGEST_WAIT)
     try:
         until, sent = (parsedate_to_datetime(date) for date in (text, response.headers.get("date", "")))
-        return max(0.0, until.timestamp() - sent.timestamp())
+        return min(max(0.0, until.timestamp() - sent.timestamp()), LONGEST_WAIT)
     except (ValueError, OverflowError):
         return None
 
@@ -71,6 +76,8 @@ class Request:
     body: bytes | None = None
     classify: Callable[[Response], CollectError | None] = by_status
     """How this vendor's answers read as errors."""
+    late: type[CollectError] = NetworkFailed
+    """What it is when no answer comes in the time we give it."""
     retry: bool = True
     """False where asking again by itself does harm (a login)."""
 

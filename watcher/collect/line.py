@@ -1,7 +1,8 @@
 """What the streams of one source share: the collector, its credentials, the clock and the way to the bus."""
 
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -19,10 +20,16 @@ from watcher.model.words import span
 T = TypeVar("T")
 
 DEADLINE: Final[Duration] = 2 * MINUTE
+LEARNED: Final = 16
+"""Secrets given by a vendor that are kept from sight: those before them have long expired."""
 
 
 class CollectorBug(ContractBroken):
     """An exception that a collector should have known: ours to mend, and its stream goes on meanwhile."""
+
+    def __init__(self, error: Exception) -> None:
+        """`error` is what came in place of a `CollectError`."""
+        super().__init__(f"unexpected {type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +48,13 @@ class Line:
     """Cadence of asking what streams there are, until that is answered."""
     deadline: Duration = DEADLINE
     """Of one question: all the calls that one window needs, their retries and waits included."""
-    secrets: Collection[str] = ()
-    """What must not appear in a sight or a log line, whatever a vendor echoes."""
+    secrets: set[str] = field(default_factory=set)
+    """What no sight and no log line may show, whatever a vendor echoes; `Access.learned` adds to it."""
 
     async def ask(self, call: Callable[[], Awaitable[T]]) -> T:
         """One question to the vendor; an answer that is not as documented is asked for once more.
+
+        Rejected credentials are not: an answer to a login that cannot be read is an `AuthenticationFailed`.
 
         Raises:
             CollectError: and nothing else but cancellation.
@@ -72,13 +81,27 @@ class Line:
             raise _known(error) from error
 
 
+def learning(secrets: set[str]) -> Callable[[str], None]:
+    """What adds to the secrets, and lets the oldest that it added go."""
+    learned: deque[str] = deque()
+
+    def learn(secret: str) -> None:
+        if secret not in secrets:
+            learned.append(secret)
+            secrets.add(secret)
+        if len(learned) > LEARNED:
+            secrets.remove(learned.popleft())
+
+    return learn
+
+
 def _known(error: Exception) -> CollectError:
     """As an error of our tree: what a collector's task group gathered, or a bug."""
     if isinstance(error, ExceptionGroup):
         known, others = error.split(CollectError)
         if known is not None and others is None:
             return next(_leaves(known))
-    return CollectorBug(f"unexpected {type(error).__name__}: {error}")
+    return CollectorBug(error)
 
 
 def _leaves(group: ExceptionGroup[CollectError]) -> Iterator[CollectError]:

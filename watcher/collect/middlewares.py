@@ -3,8 +3,8 @@
 Outermost first::
 
     retry      the whole attempt again, when another may succeed
-    limit      the account's requests a second, no burst
     (own)      what the vendor adds: auth
+    limit      the account's requests a second, no burst, logins included
     judge      a status that means an error becomes one; a skewed clock is named
     deadline   one attempt's time
 """
@@ -14,13 +14,14 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 import stamina
 import stamina.instrumentation
 import structlog
 from aiolimiter import AsyncLimiter
 
 from watcher.collect.http import Handler, Middleware, Request, Response, chain
-from watcher.errors import ClockSkewed, NetworkFailed, QuotaExceeded, VendorFailed
+from watcher.errors import ClockSkewed, CollectError, NetworkFailed, QuotaExceeded, VendorFailed
 from watcher.model.ports import Clock
 from watcher.model.time import MINUTE, SECOND, Duration, Instant
 from watcher.model.words import span
@@ -46,7 +47,7 @@ def source_http(
     limited, judged = limiter(limit), judge(source, clock)
 
     def build(own: Sequence[Middleware]) -> Handler:
-        return chain([retry, limited, *own, judged, deadline(timeout)], exchange)
+        return chain([retry, *own, limited, judged, deadline(timeout)], exchange)
 
     return build
 
@@ -97,6 +98,9 @@ def limiter(per_second: float) -> Middleware:
 def judge(source: str, clock: Clock) -> Middleware:
     """Answers that are errors by the request's `classify` are raised, as `ClockSkewed` where that may be why.
 
+    A good answer is one too while our clock is ahead: what is asked for then is not settled, or has not
+    happened yet, and must not count as read.
+
     A login (a request that must not be retried) stays what it is: it is not signed with the time, and only
     a rejection that is known as one keeps the credentials from being tried again. A clock that differs is
     logged once when it begins to and once when it no longer does.
@@ -112,20 +116,32 @@ def judge(source: str, clock: Clock) -> Middleware:
             skewed = skew is not None
             log.warning("clock_skew", state=_difference(skew) if skew is not None else "agrees again")
         error = request.classify(response)
-        if error is None:
-            return response
-        if skew is not None and error.family in _PERHAPS_CLOCK and request.retry:
-            raise ClockSkewed(f"{error}; {_difference(skew)}", status=error.status) from error
-        raise error
+        if skew is not None and request.retry:
+            _check_clock(skew, error)
+        if error is not None:
+            raise error
+        return response
 
     return judge_answer
 
 
+def _check_clock(skew: Duration, error: CollectError | None) -> None:
+    if error is None and skew < 0:
+        raise ClockSkewed(_difference(skew))
+    if error is not None and error.family in _PERHAPS_CLOCK:
+        raise ClockSkewed(f"{error}; {_difference(skew)}", status=error.status) from error
+
+
 def clock_skew(response: Response, now: Instant) -> Duration | None:
-    """How far the vendor's clock is ahead of ours, by its `Date`; None within five minutes or unsaid."""
+    """How far the vendor's clock is ahead of ours, by its `Date`; None within five minutes or unsaid.
+
+    An answer out of a cache was dated when it went in there, its `Age` in seconds ago.
+    """
+    age = response.headers.get("age", "")
     try:
         theirs = parsedate_to_datetime(response.headers.get("date", ""))
-        skew = round(theirs.timestamp() * SECOND) - now
+        seconds = theirs.timestamp() + (float(age) if age.isascii() and age.isdigit() else 0)
+        skew = round(seconds * SECOND) - now
     except (ValueError, OverflowError):
         return None
     return skew if abs(skew) > SKEW else None
@@ -136,13 +152,17 @@ def _difference(skew: Duration) -> str:
 
 
 def deadline(timeout: Duration) -> Middleware:
-    """One attempt's time, whatever the handler inside does."""
+    """One attempt's time, whatever the handler inside does.
+
+    A call that was cancelled while it was handed what it waited for (the lock around a login) asks nothing.
+    """
 
     async def limit_time(request: Request, call_next: Handler) -> Response:
+        await anyio.lowlevel.checkpoint_if_cancelled()
         try:
             with anyio.fail_after(timeout / SECOND):
                 return await call_next(request)
         except TimeoutError as error:
-            raise NetworkFailed(f"no answer within {span(timeout)}") from error
+            raise request.late(f"no answer within {span(timeout)}") from error
 
     return limit_time

@@ -1,23 +1,26 @@
 """The only loop around a stream: when to ask for which window, and what to do when there is no answer."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import anyio
 import structlog
 
+from watcher.collect.breaker import Pause
 from watcher.collect.collector import StreamSpec, Window
 from watcher.collect.line import Line
 from watcher.collect.sight import OwnSight
-from watcher.collect.windows import Span, behind, caught_up, complete, due, settled_end
+from watcher.collect.windows import Span, behind, caught_up, complete, due, resumed, settled_end
 from watcher.errors import CollectError
 from watcher.model.sample import Cursor, Poll, SampleBatch, Sight
-from watcher.model.time import SECOND, Duration, Instant, rfc3339
+from watcher.model.time import DAY, SECOND, Duration, Instant, rfc3339
 
 PATIENCE: Final[Mapping[str, int]] = {"request": 3, "contract": 10, "vendor": 20}
 """Polls after which one window that keeps failing in these ways is left out, if a newer one is answered."""
 FIRST_TICK_SPREAD: Final[Duration] = 2 * SECOND
+NOTED: Final[Duration] = DAY
+"""How long a sight says what was left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,80 +43,108 @@ class Poller:
     """
 
     def __init__(self, line: Line, spec: StreamSpec, span: Span, cursor: Cursor | None = None) -> None:
+        self.spec = spec
+        self.sight = OwnSight(line, spec.name, spec.every)
         self.caught_up = anyio.Event()
         self._line = line
-        self._spec = spec
         self._span = span
-        self._position = span.since if cursor is None else max(cursor.position, span.since)
-        self._sight = OwnSight(line, spec.name, spec.every)
+        self._position = span.since
         self._stuck = _Stuck()
         self._left_out: set[Instant] = set()
         self._note = ""
+        self._noted = Pause()
+        self._remark = ""
+        """What the newest answer left unsaid."""
         self._log = structlog.get_logger().bind(source=line.source, stream=spec.name)
+        if cursor is not None:
+            self._resume(max(cursor.position, span.since))
 
-    @property
-    def answered_at(self) -> Instant:
-        """When the vendor last answered; at first, when the poller was made."""
-        return self._sight.answered_at
+    def _resume(self, position: Instant) -> None:
+        self._position = resumed(self.spec, self._span, position, self._now)
+        if self.spec.width and self._position > position:
+            self._say_left_out(Window(position, self._position), "stopped for long")
 
     def opening(self) -> Poll:
         """How the stream stands before anything is asked, so that it counts as behind from the start."""
-        late = behind(self._spec, self._span, self._position, self._now)
-        note = "complete" if self._complete else "not asked yet"
-        return Poll(self._sight.now(caught_up=self._is_caught_up, behind=late, note=note))
+        if self._complete:
+            return Poll(self._sight_now("complete"))
+        return Poll(replace(self._sight_now("not asked yet"), up=False))
 
     async def run(self) -> None:
         """Poll at each tick until the stream is complete, or for ever.
 
+        After the clock was set back, what was read before it had happened is due again.
         Never raises `CollectError`: failures are sights, and what failed is due again at a later tick.
         """
-        spread = min(FIRST_TICK_SPREAD, self._spec.every // 10)
+        spread = min(FIRST_TICK_SPREAD, self.spec.every // 10)
         tick = self._line.clock.now() + self._line.rng.randint(0, spread)
         while not self._complete:
-            await self._poll(await self._line.wake(tick, self._spec.every))
-            tick = self._sight.next_tick
+            await self._poll(await self._line.wake(tick, self.spec.every))
+            tick = self.sight.next_tick
         self.caught_up.set()
 
     async def _poll(self, tick: Instant) -> None:
-        if self._sight.begin(tick):
+        if self.spec.width:
+            self._position = max(self._span.since, min(self._position, self._settled_end))
+        if self.sight.begin(tick):
             try:
-                await (self._read_due() if self._spec.width else self._read_state(tick))
+                await (self._read_due() if self.spec.width else self._read_state(tick))
             except CollectError as error:
-                self._sight.failed(error)
-        bins = self._sight.bins(delay=self._delay)
+                self.sight.failed(error)
+        bins = self.sight.bins(delay=self._delay)
         await self._line.send(Poll(self._sight_now(), bins))
 
     async def _read_state(self, tick: Instant) -> None:
         batch = await self._ask(Window(tick, tick))
-        self._sight.answered()
+        self._remark = batch.remark
+        self.sight.answered()
         await self._deliver((batch,), None)
 
     async def _read_due(self) -> None:
-        windows = due(self._spec, self._span, self._position, self._now, overlap=self._spec.overlap)
+        windows = due(self.spec, self._span, self._position, self._now, overlap=self.spec.overlap)
+        again = await self._read_again([window for window in windows if window.end <= self._position])
+        windows = [window for window in windows if window.end > self._position]
+        if not windows and again:
+            await self._deliver(again, None)
         while windows:
             for window in windows:
                 if window.start not in self._left_out:
-                    await self._read(window)
-            self._sight.answered()
-            windows = due(self._spec, self._span, self._position, self._now)
+                    await self._read(window, again)
+                    again = ()
+            self.sight.answered()
+            windows = due(self.spec, self._span, self._position, self._now)
 
-    async def _read(self, window: Window) -> None:
+    async def _read_again(self, windows: Sequence[Window]) -> tuple[SampleBatch, ...]:
+        """What windows say now that were read before.
+
+        It is judged together with what is new: a correction and the bin after it would else be two ticks, and
+        an incident between them withdrawn in the one and opened in the other.
+        """
+        batches: tuple[SampleBatch, ...] = ()
+        for window in windows:
+            if window.start not in self._left_out:
+                batches += await self._ask_or_leave_out(window)
+        return batches
+
+    async def _ask_or_leave_out(self, window: Window) -> tuple[SampleBatch, ...]:
         try:
-            batches: tuple[SampleBatch, ...] = (await self._ask(window),)
+            return (await self._ask(window),)
         except CollectError as error:
             if not await self._leave_out(window, error):
                 raise
-            batches = ()
-        if window.end > self._position:  # an answer to a window read before says nothing about new ones
-            self._position = window.end
-            self._sight.answered()
-        await self._deliver(batches, self._cursor)
+            return ()
+
+    async def _read(self, window: Window, again: tuple[SampleBatch, ...]) -> None:
+        batches = await self._ask_or_leave_out(window)
+        self._position = window.end
+        self.sight.answered()
+        await self._deliver(again + batches, self._cursor)
 
     async def _ask(self, window: Window) -> SampleBatch:
-        return await self._line.ask(lambda: self._line.collector.collect(self._spec, window))
+        return await self._line.ask(lambda: self._line.collector.collect(self.spec, window))
 
     async def _deliver(self, batches: tuple[SampleBatch, ...], cursor: Cursor | None) -> None:
-        bins = self._sight.bins(delay=self._delay, ended=True)
+        bins = self.sight.bins(delay=self._delay, ended=True)
         await self._line.send(Poll(self._sight_now(), batches + bins, cursor))
         if self._is_caught_up:
             self.caught_up.set()
@@ -127,16 +158,21 @@ class Poller:
         if patience is None:
             return False
         self._stuck = self._stuck.again(window.start)
-        end = settled_end(self._spec, self._span, self._now)
-        newest = Window(end - self._spec.width, end)
+        end = self._settled_end
+        newest = Window(end - self.spec.width, end)
         if self._stuck.polls < patience or not await self._is_answered(newest, than=window):
             return False
         self._stuck = _Stuck(window.end, patience - 1)  # a run of such windows is not waited for one by one
-        kept = self._position - self._spec.overlap - self._spec.width
+        kept = self._position - self.spec.overlap - self.spec.width
         self._left_out = {start for start in self._left_out if start >= kept} | {window.start}
-        self._note = f"left out {rfc3339(window.start)} to {rfc3339(window.end)}: {error}"
-        self._log.warning("window_left_out", start=rfc3339(window.start), family=error.family)
+        self._say_left_out(window, str(error), family=error.family)
         return True
+
+    def _say_left_out(self, window: Window, why: str, **more: str) -> None:
+        start, end = rfc3339(window.start), rfc3339(window.end)
+        self._note = f"left out {start} to {end}: {why}"
+        self._noted = Pause(self._now, self._now + NOTED)
+        self._log.warning("window_left_out", start=start, end=end, **more)
 
     async def _is_answered(self, newest: Window, *, than: Window) -> bool:
         """Whether a newer window is answered, so that the fault lies in the older one and not in all we ask.
@@ -156,23 +192,29 @@ class Poller:
         return self._line.clock.now()
 
     @property
+    def _settled_end(self) -> Instant:
+        return settled_end(self.spec, self._span, self._now)
+
+    @property
     def _complete(self) -> bool:
         return complete(self._span, self._position)
 
     @property
     def _is_caught_up(self) -> bool:
-        return caught_up(self._spec, self._span, self._position, self._now)
+        return caught_up(self.spec, self._span, self._position, self._now)
 
     @property
     def _delay(self) -> Duration:
         """Age of the newest bin read; a state is as old as its poll."""
-        return max(0, self._now - self._position) if self._spec.width else 0
+        return max(0, self._now - self._position) if self.spec.width else 0
 
     @property
     def _cursor(self) -> Cursor:
         since, until = self._span.since, self._span.until
-        return Cursor(self._line.source, self._spec.name, self._position, since, until)
+        return Cursor(self._line.source, self.spec.name, self._position, since, until)
 
-    def _sight_now(self) -> Sight:
-        late = behind(self._spec, self._span, self._position, self._now)
-        return self._sight.now(caught_up=self._is_caught_up, behind=late, note=self._note)
+    def _sight_now(self, note: str = "") -> Sight:
+        late = behind(self.spec, self._span, self._position, self._now)
+        said = (note or self._remark) if self._noted.is_over(self._now) else self._note
+        level = self._is_caught_up or self.spec.aside
+        return self.sight.now(caught_up=level, behind=late, note=said)

@@ -1,5 +1,7 @@
 """The agent's own sight of one stream: kept per planned tick, logged on change, sent on as samples."""
 
+import traceback
+from collections.abc import Awaitable, Callable
 from math import nan
 from typing import Final
 
@@ -12,7 +14,7 @@ from watcher.collect.windows import elapsed_ticks
 from watcher.document.redaction import redact
 from watcher.errors import CollectError
 from watcher.model.metrics import SIGHT
-from watcher.model.sample import SampleBatch, Sight
+from watcher.model.sample import Poll, SampleBatch, Sight
 from watcher.model.time import SECOND, Duration, Instant, floor
 
 MESSAGE_LIMIT: Final = 300
@@ -40,6 +42,22 @@ class OwnSight:
         self._tick = self.next_tick
         self._since = self.answered_at
 
+    async def keep(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Run to the end, and again at the next tick after a bug of ours ended it.
+
+        The rim around one stream: what goes wrong in keeping it is its sight, never the end of the daemon.
+        """
+        while True:
+            try:
+                return await run()
+            except Exception as error:  # noqa: BLE001 - whatever it is, other streams have nothing to do with it
+                bug = CollectorBug(error)
+                bug.__cause__ = error
+            self._breaker = Breaker()
+            self.failed(bug)
+            await self._line.send(Poll(self.now(caught_up=False), self.bins(delay=0)))
+            await self._line.wake(self.next_tick, self._every)
+
     def begin(self, tick: Instant) -> bool:
         """A planned tick has come: whether it may ask the vendor."""
         self.next_tick = self._tick = tick
@@ -61,7 +79,7 @@ class OwnSight:
         if self._error is None:
             self._since = now
         if self._error is None or self._error.family != error.family:
-            trace = {"exc_info": error} if isinstance(error, CollectorBug) else {}
+            trace = {"exception": self._traced(error)} if isinstance(error, CollectorBug) else {}
             self._log.warning("stream_down", family=error.family, message=self._words(error), **trace)
         self._error = error
 
@@ -105,6 +123,9 @@ class OwnSight:
             values=np.tile(np.asarray(reading).reshape(1, len(SIGHT), 1), (len(starts), 1, 1)),
         )
         return (batch,)
+
+    def _traced(self, bug: CollectorBug) -> str:
+        return redact("".join(traceback.format_exception(bug)), self._line.secrets)
 
     def _words(self, said: CollectError | str) -> str:
         return redact(str(said), self._line.secrets)[:MESSAGE_LIMIT]

@@ -1,12 +1,14 @@
 """One source: asks what streams there are, and runs a poller for each."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 
+from watcher.collect.breaker import Pause
 from watcher.collect.collector import StreamSpec
 from watcher.collect.line import Line
 from watcher.collect.poller import Poller
@@ -30,9 +32,8 @@ class SourceReader:
         self._line = line
         self._cursors = cursors
         self._pollers: dict[str, Poller] = {}
-        self._after: dict[str, str] = {}
         self._sight = OwnSight(line, STREAMS, line.every)
-        self._asked_at: Instant | None = None
+        self._asked: Pause | None = None
 
     def renew_credentials(self) -> None:
         """The secrets may have changed: rejected ones are tried again at the next tick."""
@@ -41,17 +42,26 @@ class SourceReader:
     async def run(self) -> None:
         """Read until cancelled."""
         async with anyio.create_task_group() as group:
-            tick = self._line.clock.now()
-            while True:
-                tick = await self._line.wake(tick, self._line.every)
-                if self._sight.begin(tick) and self._is_time_to_ask(tick):
-                    await self._look(group)
-                bins = self._sight.bins(delay=0)
-                await self._line.send(Poll(self._sight.now(caught_up=self._asked_at is not None), bins))
-                tick = self._sight.next_tick
+            await self._sight.keep(partial(self._run, group))
 
-    def _is_time_to_ask(self, now: Instant) -> bool:
-        return self._asked_at is None or now - self._asked_at >= ASK_AGAIN
+    async def _run(self, group: TaskGroup) -> None:
+        tick = self._line.clock.now()
+        while True:
+            tick = await self._line.wake(tick, self._line.every)
+            if self._sight.begin(tick) and self._is_time_to_look(tick):
+                await self._look(group)
+            bins = self._sight.bins(delay=0)
+            await self._line.send(Poll(self._sight.now(caught_up=self._asked is not None), bins))
+            tick = self._sight.next_tick
+
+    def _is_time_to_look(self, tick: Instant) -> bool:
+        """Not while credentials are rejected and there are streams to probe them.
+
+        What streams there are may be known without asking the vendor: such an answer would be no proof.
+        """
+        if self._pollers and self._line.credentials.rejected:
+            return False
+        return self._asked is None or self._asked.is_over(tick)
 
     async def _look(self, group: TaskGroup) -> None:
         try:
@@ -59,9 +69,10 @@ class SourceReader:
         except CollectError as error:
             self._sight.failed(error)
             return
-        self._asked_at = self._line.clock.now()
-        self._sight.answered()
         await self._launch(specs, group)
+        now = self._line.clock.now()
+        self._asked = Pause(now, now + ASK_AGAIN)
+        self._sight.answered()
 
     async def _launch(self, specs: Sequence[StreamSpec], group: TaskGroup) -> None:
         """Start what is new.
@@ -70,21 +81,24 @@ class SourceReader:
         no time taken to have caught up because its backlog has not been heard of yet.
         """
         found = spans(specs, self._cursors, self._line.clock.now())
-        new = [spec for spec in specs if spec.name not in self._pollers]
-        for spec in new:
-            poller = Poller(self._line, spec, found[spec.name], self._cursors.get(spec.name))
-            self._pollers[spec.name] = poller
-            self._after[spec.name] = spec.after
-        openings = [self._pollers[spec.name].opening() for spec in new]
+        new = {
+            spec.name: Poller(self._line, spec, found[spec.name], self._cursors.get(spec.name))
+            for spec in specs
+            if spec.name not in self._pollers
+        }
+        openings = [poller.opening() for poller in new.values()]
         for opening in sorted(openings, key=lambda poll: poll.sight.caught_up):
             await self._line.send(opening)
-        for spec in new:
-            group.start_soon(self._run, spec, name=f"{self._line.source}/{spec.name}")
+        self._pollers |= new
+        for name, poller in new.items():
+            group.start_soon(
+                poller.sight.keep, partial(self._read, poller), name=f"{self._line.source}/{name}"
+            )
 
-    async def _run(self, spec: StreamSpec) -> None:
-        if spec.after in self._pollers:
-            await self._wait_for(self._pollers[spec.after], spec)
-        await self._pollers[spec.name].run()
+    async def _read(self, poller: Poller) -> None:
+        if poller.spec.after in self._pollers:
+            await self._wait_for(self._pollers[poller.spec.after], poller.spec)
+        await poller.run()
 
     async def _wait_for(self, earlier: Poller, spec: StreamSpec) -> None:
         while not earlier.caught_up.is_set():
@@ -100,6 +114,6 @@ class SourceReader:
         """When a stream was last answered, or the one that it waits for itself, and so on."""
         seen: dict[str, Instant] = {}
         while stream in self._pollers and stream not in seen:
-            seen[stream] = self._pollers[stream].answered_at
-            stream = self._after[stream]
+            seen[stream] = self._pollers[stream].sight.answered_at
+            stream = self._pollers[stream].spec.after
         return max(seen.values())

@@ -10,7 +10,8 @@ import aiohttp
 from yarl import URL
 
 from watcher.collect.http import Handler, Request, Response
-from watcher.errors import CollectError, ContractBroken, NetworkFailed, RequestRefused, UserError
+from watcher.collect.trust import loading
+from watcher.errors import CollectError, ContractBroken, NetworkFailed, RequestRefused
 from watcher.model.time import SECOND, Duration
 
 BODY_LIMIT: Final = 64 * 1024 * 1024
@@ -80,7 +81,7 @@ def aiohttp_exchange(
                 lowered = {name.lower(): value for name, value in answer.headers.items()}
                 return Response(answer.status, lowered, await _read(answer))
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _wrapped(error, url) from error
+            raise _wrapped(error, url, request.late) from error
 
     async def exchange(request: Request) -> Response:
         url = _url(request)
@@ -95,12 +96,8 @@ def aiohttp_exchange(
 
 
 def _trust(ca_file: Path) -> ssl.SSLContext:
-    try:
+    with loading(ca_file):
         return ssl.create_default_context(cafile=ca_file)
-    except ssl.SSLError as error:
-        raise UserError(f"ca_file {ca_file} holds no certificate in PEM form") from error
-    except OSError as error:
-        raise UserError(f"ca_file {ca_file} cannot be read: {_strerror(error)}") from error
 
 
 def _url(request: Request) -> URL:
@@ -157,11 +154,13 @@ def _next(request: Request, url: URL, response: Response) -> URL:
     return target
 
 
-def _wrapped(error: Exception, url: URL) -> CollectError:
+def _wrapped(error: Exception, url: URL, late: type[CollectError]) -> CollectError:
     host = f"{url.host}:{url.port}"
     if isinstance(error, aiohttp.ClientResponseError) and not isinstance(error, aiohttp.ClientHttpProxyError):
         return ContractBroken(f"{host}: the answer is not HTTP")
-    return NetworkFailed(f"{host}: {_what_happened(error)}")
+    connected = not isinstance(error, aiohttp.ConnectionTimeoutError)
+    family = late if isinstance(error, TimeoutError) and connected else NetworkFailed
+    return family(f"{host}: {_what_happened(error)}")
 
 
 def _what_happened(error: Exception) -> str:

@@ -37,8 +37,9 @@ async def _try_stream(line: Line, stream: StreamSpec) -> Trial:
         batch = await line.ask(lambda: line.collector.collect(stream, window))
     except CollectError as error:
         return _failed(line, stream.name, error)
-    words = f"{number(batch.size)} samples of {number(len(batch.entities))} label sets"
-    return Trial(line.source, line.vendor, stream.name, ok=True, family="", words=words)
+    read = f"{number(batch.size)} samples of {number(len(batch.entities))} label sets"
+    words = f"{read}; {redact(batch.remark, line.secrets)}" if batch.remark else read
+    return Trial(line.source, line.vendor, stream.name, ok=not batch.remark, family="", words=words)
 
 
 def _newest(stream: StreamSpec, now: Instant) -> Window:

@@ -6,12 +6,14 @@ from typing import Final
 
 from watcher.collect.collector import StreamSpec, Window
 from watcher.model.sample import Cursor
-from watcher.model.time import Duration, Instant, floor
+from watcher.model.time import DAY, Duration, Instant, floor
 
 CHUNK: Final = 60
 """Windows planned at once; what is due beyond them is planned when they are read."""
 TICKS: Final = 1_440
 """Cadence slots accounted for at once."""
+REACH: Final[Duration] = DAY
+"""How much older than its backfill what is read after a stop may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,12 @@ def _own_span(spec: StreamSpec, cursor: Cursor | None, now: Instant) -> Span:
 
 def _stored_end(cursor: Cursor | None) -> Instant | None:
     return None if cursor is None else cursor.until
+
+
+def resumed(spec: StreamSpec, span: Span, position: Instant, now: Instant) -> Instant:
+    """Where reading goes on after a stop: at the position, or later where that is out of reach by now."""
+    earliest = floor(now - spec.backfill - REACH, spec.align or spec.width or 1)
+    return max(position, earliest if span.until is None else min(earliest, span.until))
 
 
 def settled_end(spec: StreamSpec, span: Span, now: Instant) -> Instant:

@@ -1,6 +1,6 @@
 """Reads the configuration: every check runs, and every problem is told at once."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -19,7 +19,7 @@ from watcher.document.secrets import SecretUrl
 from watcher.errors import ConfigurationError, Problem, SecretUnavailable
 from watcher.model.rule import Rule
 from watcher.notify.routing import ReceiverSettings
-from watcher.rulebook.packs import Overrides, load_rules, pack_files
+from watcher.rulebook.packs import Overrides, load_rules, pack_files, rule_files
 
 UrlCheck: TypeAlias = Callable[[str], str | None]
 """What is wrong with a receiver's URL, in words without the URL; None when nothing is."""
@@ -105,16 +105,23 @@ def _rules(document: Document, context: ValidationContext, problems: list[Proble
     settings = _told_already(document, RulesSettings, context, at=("rules",))
     if settings is None:
         return ()
-    for at, folder in enumerate(settings.paths):
-        if not folder.exists():
-            what = f"{folder} is not there"
-            problems.append(document.problem(("rules", "paths", at), what, "check the path"))
-    files = pack_files(settings.packs, [folder for folder in settings.paths if folder.exists()])
+    problems += _path_problems(document, settings.paths)
+    files = pack_files(settings.packs, settings.paths)
     try:
         return tuple(load_rules(files, Overrides(document, ("rules", "override"))))
     except ConfigurationError as error:
         problems += error.problems
         return ()
+
+
+def _path_problems(document: Document, paths: Sequence[Path]) -> Iterator[Problem]:
+    """Paths that add no rule."""
+    for at, path in enumerate(paths):
+        place = ("rules", "paths", at)
+        if not path.exists():
+            yield document.problem(place, f"{path} is not there", "check the path")
+        elif not rule_files(path):
+            yield document.problem(place, f"{path} holds no rule", "a rule is a file *.yaml or *.yml")
 
 
 def _name_problems(document: Document) -> Iterator[Problem]:

@@ -1,7 +1,6 @@
 """Pydantic's errors in plain words, at the place in the file that a person has to mend."""
 
 import difflib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args, get_origin
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from watcher.document.credentials import SECRET_NAME
 from watcher.document.node import Document, Loc
 from watcher.errors import Problem
 
@@ -42,9 +42,6 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "too_short": "a list of at least {min_length}",
     "tuple_type": "a list",
 }
-_SECRET: Final = re.compile(r"pass|token|secret|key|auth|cred|url|proxy|sign|code|otp", re.IGNORECASE)
-"""Places whose value is never repeated in an error."""
-
 _KINDS: Final[Mapping[type, Callable[[Any], str]]] = {
     dict: lambda _: "a mapping",
     list: lambda value: "a list" if value else "an empty list",
@@ -141,8 +138,9 @@ def _joined(complaints: Sequence[_Complaint], document: Document) -> Iterator[_C
 
 
 def _got(place: Loc, document: Document) -> str:
+    """What stands there, unless it may be a secret."""
     value = document.get(place)
-    if any(isinstance(step, str) and _SECRET.search(step) for step in place) or "://" in str(value):
+    if any(isinstance(step, str) and SECRET_NAME.search(step) for step in place) or "://" in str(value):
         return ""
     return f", got {_KINDS.get(type(value), repr)(value)}"
 

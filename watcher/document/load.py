@@ -104,6 +104,9 @@ class _Builder:
             if not isinstance(key, ScalarNode):
                 self._problem(mark, "a key must be text", "put { } in quotes where it is no mapping")
                 continue
+            if str(key.tag).endswith(":merge"):
+                self._problem(mark, "YAML 1.2 has no merge key `<<`", "write the keys out")
+                continue
             if key.value in first:
                 at = first[key.value]
                 self._problem(mark, f"`{key.value}` stands twice", f"the first is at {at.line}:{at.column}")

@@ -1,7 +1,9 @@
 """The last net under secrets: masks every known value in texts and in log lines."""
 
+import json
 import re
-from collections.abc import Collection, MutableMapping
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Collection, Iterator, MutableMapping
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
@@ -11,11 +13,16 @@ from structlog.typing import Processor
 from watcher.document.secrets import MASK
 
 _SHORT: Final = 4
-"""Below this many characters a secret is masked only where it stands as a word: it would eat any text."""
+"""A secret of fewer characters is masked only where it stands as a word, and not in base64, where it would be
+a letter or two: more would eat any text."""
 
 
 def redact(text: str, secrets: Collection[str]) -> str:
-    """The text without any of the secrets, nor their percent-encoded forms."""
+    """The text without any of the secrets, in none of the forms that programs write them in.
+
+    Those are: percent-encoded, escaped as in JSON and in Python, base64, and with other white space between
+    the words.
+    """
     pattern = _pattern(frozenset(secrets))
     return text if pattern is None else pattern.sub(MASK, text)
 
@@ -53,12 +60,37 @@ def _masked(value: Any, secrets: Collection[str]) -> Any:  # noqa: ANN401 - a lo
 
 @lru_cache(maxsize=8)
 def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
-    forms = {form for secret in secrets for form in (secret, quote(secret, safe=""), quote_plus(secret))}
-    longest_first = sorted(filter(None, forms), key=lambda form: (-len(form), form))
-    parts = [_literal(form) for form in longest_first]
-    return re.compile("|".join(parts)) if parts else None
+    forms = {form.strip() for secret in secrets for form in _forms(secret)} - {""}
+    longest_first = sorted(forms, key=lambda form: (-len(form), form))
+    return re.compile("|".join(map(_literal, longest_first))) if forms else None
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Fifteen at most."""
+    if not secret.strip():
+        return
+    coded = secret.encode("utf-8", "surrogateescape")
+    yield from (secret, quote(coded, safe=""), quote_plus(coded))
+    yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    escaped = repr(f'"{secret}')[2:-1]  # with a double quote in it, it stands in single quotes
+    yield from (escaped, escaped.replace("\\'", "'"), repr(coded)[2:-1])
+    if len(coded) >= _SHORT:
+        yield from _in_base64(coded)
+
+
+def _in_base64(coded: bytes) -> Iterator[str]:
+    """Without padding, which some leave out: alone, and within more, as Basic authentication sends it.
+
+    What stands before it shifts its bits in one of three ways. Characters it shares with its neighbours are
+    left out.
+    """
+    for encode in (b64encode, urlsafe_b64encode):
+        yield encode(coded).decode().rstrip("=")
+        for before in range(3):
+            first, last = -(-before * 8 // 6), (before + len(coded)) * 8 // 6
+            yield encode(bytes(before) + coded).decode()[first:last]
 
 
 def _literal(form: str) -> str:
-    escaped = re.escape(form)
-    return rf"(?<!\w){escaped}(?!\w)" if len(form) < _SHORT else escaped
+    words = r"\s+".join(map(re.escape, form.split()))
+    return rf"(?<!\w){words}(?!\w)" if len(form) < _SHORT else words

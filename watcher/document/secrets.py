@@ -6,25 +6,25 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from pydantic import GetCoreSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from watcher.document.context import ValidationContext, context_of
+from watcher.document.credentials import Span, scheme, spans, texts
 from watcher.errors import SecretUnavailable
 
 MASK: Final = "***"
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE: Final = re.compile(r"\{env:\s*([^{}\s]*)\s*\}")
-_PASSWORD: Final = re.compile(r"(?P<before>://[^/?#@]*?:)(?P<password>[^/?#]*)(?P<at>@)")
 _OPEN_SCHEMES: Final = frozenset(
     {"sqlite", "postgresql", "http", "https", "json", "jsons", "xml", "xmls", "form", "forms"}
     | {"mailto", "mailtos", "syslog", "socks5"}
 )
-"""Schemes whose only secret is the password; elsewhere (`slack://TokenA/...`) any part may be one."""
+"""Schemes whose secrets stand before the `@` and in the query; in others, `slack://TokenA/...`, anywhere."""
 
 _MAPPING_SCHEMA: Final = [
     {
@@ -127,9 +127,7 @@ class SecretUrl:
     @property
     def literal(self) -> bool:
         """Whether what is probably a secret stands in the file."""
-        if self.whole is not None or _REFERENCE.search(self.template):
-            return False
-        return _scheme(self.template) not in _OPEN_SCHEMES or _PASSWORD.search(self.template) is not None
+        return self.whole is None and (self._opaque or any(span.sure for span in self._hidden()))
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -155,19 +153,28 @@ class SecretUrl:
             url = self.reveal()
         except SecretUnavailable:
             return tuple(parts)
-        if _scheme(url) not in _OPEN_SCHEMES or self.whole is not None:
+        if scheme(url) not in _OPEN_SCHEMES or self.whole is not None:
             parts.append(url)
-        if found := _PASSWORD.search(url):
-            parts.extend((found["password"], unquote(found["password"])))
-        return tuple(dict.fromkeys(part for part in parts if part))
+        return tuple(dict.fromkeys(part for part in (*parts, *texts(url)) if part))
 
     def masked(self) -> str:
-        """For people: references stay as they are, a literal password or an opaque URL is hidden."""
+        """For people: references stay as they are, what may be a secret or an opaque URL is hidden."""
         if self.whole is not None:
             return str(self.whole)
-        if self.literal and _scheme(self.template) not in _OPEN_SCHEMES:
-            return f"{_scheme(self.template)}://{MASK}"
-        return _PASSWORD.sub(_masked_password, self.template)
+        if self._opaque:
+            return f"{scheme(self.template)}://{MASK}"
+        shown = self.template
+        for span in reversed(self._hidden()):
+            shown = f"{shown[: span.start]}{MASK}{shown[span.end :]}"
+        return shown
+
+    @property
+    def _opaque(self) -> bool:
+        """Whether any part of the template may be a secret."""
+        return scheme(self.template) not in _OPEN_SCHEMES and _REFERENCE.search(self.template) is None
+
+    def _hidden(self) -> list[Span]:
+        return spans(self.template, _REFERENCE)
 
     @property
     def reference(self) -> str | dict[str, str]:
@@ -191,7 +198,7 @@ class SecretUrl:
             return value
         if isinstance(value, dict):
             return cls(whole=Secret.read(value, context))
-        if not isinstance(value, str) or not _scheme(value):
+        if not isinstance(value, str) or not scheme(value):
             raise _refused("expected a URL", "write scheme://..., with {env:NAME} for a secret in it")
         url = cls(template=value)
         for secret in url.secrets:
@@ -244,7 +251,7 @@ def _from_file(path: Path) -> str:
     try:
         if path.stat().st_mode & stat.S_IROTH:
             raise SecretUnavailable(f"secret file {path} can be read by everyone", hint=f"chmod o-r {path}")
-        value = path.read_text(encoding="utf-8").removesuffix("\n")
+        value = path.read_text(encoding="utf-8-sig").removesuffix("\n")
     except (OSError, UnicodeDecodeError) as error:
         word = error.strerror if isinstance(error, OSError) else "it is not text"
         raise SecretUnavailable(
@@ -257,16 +264,6 @@ def _from_file(path: Path) -> str:
 
 def _forms(value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((value, quote(value, safe=""), quote(value))))
-
-
-def _scheme(url: str) -> str:
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", url)
-    return found[1].lower().partition("+")[0] if found else ""
-
-
-def _masked_password(found: re.Match[str]) -> str:
-    password = found["password"] if _REFERENCE.fullmatch(found["password"]) else MASK
-    return f"{found['before']}{password}{found['at']}"
 
 
 def _shown(reference: str | dict[str, str]) -> str:

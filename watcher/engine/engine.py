@@ -1,17 +1,16 @@
 """The engine: batches in, transitions out. One owner, no clock; time comes in with the samples."""
 
-from collections.abc import Iterable, Mapping, Sequence
-
-import numpy as np
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from watcher.engine.binding import Binding, bind, layout
-from watcher.engine.episodes import Episode
-from watcher.engine.lifecycle import NEVER, STATE_NAMES
+from watcher.engine.lane import lane_key
+from watcher.engine.lifecycle import INACTIVE, NEVER, STATE_NAMES, UNJUDGED_AFTER
+from watcher.engine.restart import closed, expect, restore, state_of
 from watcher.engine.telling import transition
 from watcher.engine.track import BoundRule, Track
 from watcher.model.incident import Incident, IncidentKey, Status, Transition
-from watcher.model.labels import LabelSet
 from watcher.model.sample import SampleBatch
+from watcher.model.snapshot import TrackState
 from watcher.model.time import HOUR, Duration, Instant
 
 __all__ = ["BoundRule", "Engine"]
@@ -31,19 +30,27 @@ class Engine:
         self._watermarks: dict[str, dict[str, Instant]] = {}
         self._names: dict[str, dict[str, str]] = {}
         self._sighted: dict[tuple[str, str], Instant] = {}
-        self._standing: dict[str, dict[LabelSet, list[Episode]]] = {}
-        self._rebuilt = False
+        self._down: dict[tuple[str, str], Instant] = {}
+        self._sources: frozenset[str] = frozenset()
+        """Those that are watched, as known while restarting."""
+
+    @property
+    def late(self) -> int:
+        """Bins that came too late to be judged."""
+        return sum(track.late for tracks in self._tracks.values() for track in tracks)
 
     def ingest(self, batch: SampleBatch) -> None:
         """Take a batch into the windows of every rule that reads it. Judges nothing."""
-        marks = self._watermarks.setdefault(batch.source, {})
-        marks[batch.stream] = max(marks.get(batch.stream, NEVER), batch.settled_until)
+        self._mark(batch.source, lane_key(batch.stream, batch.width), batch.settled_until)
         if batch.names:
             self._names.setdefault(batch.source, {}).update(batch.names)
         for bound, binding in self._bound(batch):
-            track = self._track(bound, batch, binding)
-            lane = track.lane(batch.stream, batch.width)
-            track.put_bound(lane, binding, batch.starts.tolist(), batch.values)
+            if binding is not None:
+                track = self._track(bound, batch, binding)
+                lane = track.lane(batch.stream, batch.width)
+                track.put_bound(lane, binding, batch.starts.tolist(), batch.values)
+            else:
+                self._put_nothing(bound.rule.id, batch)
         self._see(batch)
 
     def evaluate(self, at: Instant) -> list[Transition]:
@@ -51,99 +58,141 @@ class Engine:
         found = []
         for (_, source), tracks in self._tracks.items():
             for track in tracks:
-                affected = track.advance(self._watermarks[source])
-                for stream in list(track.lanes):
-                    affected |= track.lapse(stream, self._sighted.get((source, stream), NEVER))
-                names = self._names.get(source, {})
-                found += [
-                    transition(track, row, difference, at=at, names=names)
-                    for row, difference in track.untold(affected)
-                ]
+                affected = track.advance(self._watermarks.get(source, {}))
+                affected |= track.lapse(self._now_of(track, source))
+                found += self._told(track, source, affected, at)
                 track.freeze()
         return found
 
+    def _told(self, track: Track, source: str, affected: Iterable[int], at: Instant) -> list[Transition]:
+        names = self._names.get(source, {})
+        untold = track.untold(affected)
+        return [transition(track, row, difference, at=at, names=names) for row, difference in untold]
+
+    # --- restarts
+
+    def snapshot(self) -> tuple[TrackState, ...]:
+        """Where every track stands: committed with the tick, and given to `restore` after a restart."""
+        states = [
+            state_of(track, source)
+            for (_, source), tracks in self._tracks.items()
+            for track in tracks
+            if track.lanes or track.index
+        ]
+        return tuple(state for state in states if state.rows or state.frozen_at > NEVER)
+
+    def restore(self, states: Iterable[TrackState], sources: Collection[str]) -> None:
+        """Before the journal is recalled: begin where the last tick stood, as far as it is still watched."""
+        self._sources = frozenset(sources)
+        rules = {bound.rule.id: bound for bound in self._rules}
+        for state in states:
+            if state.rule in rules and state.source in sources:
+                track = Track(rules[state.rule], self._horizon)
+                restore(track, state)
+                self._tracks.setdefault((state.rule, state.source), []).append(track)
+
     def recall(self, batches: Iterable[SampleBatch]) -> None:
-        """Take a page of the journal, in its order, and keep of it what `rebuild` will need."""
+        """Take a page of the journal, in its order, and keep of it what `rebuild` will need.
+
+        What came too late when it came is refused again, by the edge as it stood then.
+        """
         for batch in batches:
+            if batch.source not in self._sources:
+                continue
             self.ingest(batch)
+            for (_, source), tracks in self._tracks.items():
+                for track in tracks if source == batch.source else ():
+                    if (lane := track.lanes.get(lane_key(batch.stream, batch.width))) is not None:
+                        lane.watermark = max(lane.watermark, batch.settled_until)
+                        track.accept_from = max(track.accept_from, track.edge())
+        for tracks in self._tracks.values():
+            for track in tracks:
+                track.forget_recalled()
+
+    def rebuild(
+        self, standing: Iterable[Incident], states: Iterable[TrackState], at: Instant
+    ) -> list[Transition]:
+        """Become what the recalled journal, the states and the book say was; what the book lacks comes back.
+
+        A rule that is new judges from the restatement horizon on. An incident that no present rule and source
+        can judge is closed as unjudged.
+        """
+        for tracks in self._tracks.values():
+            for track in tracks:
+                track.begin()
+        states = tuple(states)
+        orphans = []
+        for incident in standing:
+            found = self._find(incident.key)
+            if found is not None and incident.status is not Status.WITHDRAWN:
+                expect(*found, incident)
+            elif not incident.over:
+                orphans.append(closed(incident, states, at))
+        transitions = self.evaluate(at)
         for (_, source), tracks in self._tracks.items():
             for track in tracks:
-                track.forget(self._watermark(track, source) - self._margin())
+                transitions += self._told(track, source, list(track.told), at)
+        return orphans + transitions
 
-    def rebuild(self, standing: Iterable[Incident], at: Instant) -> list[Transition]:
-        """Become what the recalled journal and the book say was; what the book lacks comes back.
-
-        The journal reaches back `reach` behind each stream's watermark. Only what lies within the
-        restatement horizon (and the rules' own timers) is judged again: older verdicts stand in the book.
-        """
-        for incident in standing:
-            if incident.status is Status.WITHDRAWN:
-                continue
-            episodes = self._standing.setdefault(incident.key.rule, {}).setdefault(incident.key.labels, [])
-            episodes.append(Episode(incident.opened_at, incident.resolved_at, incident.resolution))
-        for (rule_id, source), tracks in self._tracks.items():
+    def needed_from(self) -> Mapping[tuple[str, str], Instant]:
+        """By source and stream: samples older than this no verdict will ever need."""
+        needed: dict[tuple[str, str], Instant] = {}
+        for source, marks in self._watermarks.items():
+            for key, mark in marks.items():
+                stream = key.rpartition("@")[0]
+                needed[source, stream] = max(needed.get((source, stream), NEVER), mark - self._horizon)
+        for (_, source), tracks in self._tracks.items():
             for track in tracks:
-                judge_from = self._watermark(track, source) - self._margin()
-                track.begin(self._standing.get(rule_id, {}), judge_from)
-            self._adopt(self._standing.get(rule_id, {}), source, tracks)
-        self._rebuilt = True
-        return self.evaluate(at)
-
-    @staticmethod
-    def _adopt(standing: Mapping[LabelSet, list[Episode]], source: str, tracks: list[Track]) -> None:
-        """Give what stands open and is no longer read a row, so that its blindness is noted and ends it."""
-        for key, episodes in standing.items():
-            unread = ("source", source) in key and not any(key in track.index for track in tracks)
-            if unread and episodes[-1].resolved_at is None:
-                tracks[0].adopt(key)
-
-    def _watermark(self, track: Track, source: str) -> Instant:
-        return max(self._watermarks[source][stream] for stream in track.lanes)
-
-    def _margin(self) -> Duration:
-        """How far behind its watermark a track is judged again in a rebuild."""
-        timers = max((b.rule.hold + b.rule.keep_firing_for for b in self._rules), default=0)
-        return self._horizon + timers
-
-    def reach(self) -> Duration:
-        """How far behind a stream's watermark the journal must go for a rebuild to be exact."""
-        deepest = 0
-        for bound in self._rules:
-            reach = bound.detector.reach()
-            timers = bound.rule.hold + bound.rule.keep_firing_for
-            deepest = max(deepest, reach.window + reach.baseline + reach.lag + timers)
-        return deepest + self._horizon + HOUR
-
-    def needed_from(self) -> Mapping[str, Instant]:
-        """By source: samples older than this no verdict will ever need."""
-        return {source: max(marks.values()) - self.reach() for source, marks in self._watermarks.items()}
+                for lane in track.lanes.values():
+                    needed[source, lane.stream] = min(needed[source, lane.stream], track.needed_from())
+        return needed
 
     def state(self, key: IncidentKey) -> str:
         """`inactive`, `pending`, `firing` or `recovering`."""
+        found = self._find(key)
+        return STATE_NAMES[INACTIVE if found is None else found[0].present.state[found[1]]]
+
+    def _mark(self, source: str, lane: str, settled_until: Instant) -> None:
+        marks = self._watermarks.setdefault(source, {})
+        marks[lane] = max(marks.get(lane, NEVER), settled_until)
+
+    # --- finding the way
+
+    def _find(self, key: IncidentKey) -> tuple[Track, int] | None:
         source = dict(key.labels).get("source", "")
         for track in self._tracks.get((key.rule, source), []):
             if key.labels in track.index:
-                return STATE_NAMES[track.present.state[track.index[key.labels]]]
-        return STATE_NAMES[0]
+                return track, track.index[key.labels]
+        return None
 
-    def _bound(self, batch: SampleBatch) -> list[tuple[BoundRule, Binding]]:
-        """The rules that read this batch, with their bindings; kept while the stream's layout stays."""
+    def _bound(self, batch: SampleBatch) -> "list[tuple[BoundRule, Binding | None]]":
+        """Every rule with its binding to this batch; kept while the stream's layout stays."""
         key = (batch.source, batch.stream)
         if key not in self._bindings or self._bindings[key].layout != layout(batch):
             self._bindings[key] = _Bindings(self._rules, batch)
         return self._bindings[key].bound
 
     def _track(self, bound: BoundRule, batch: SampleBatch, binding: Binding) -> Track:
-        """The track that holds these groups: streams of one source that share groups share a track."""
+        """The track that the stream feeds; else one that holds its groups: streams may follow each other."""
         tracks = self._tracks.setdefault((bound.rule.id, batch.source), [])
         for track in tracks:
-            if batch.stream in track.lanes or any(key in track.index for key in binding.groups):
+            if batch.stream in track.streams:
+                return track
+        for track in tracks:
+            if any(key in track.index for key in binding.groups):
                 return track
         track = Track(bound, self._horizon)
-        if self._rebuilt:
-            track.standing = self._standing.get(bound.rule.id, {})
         tracks.append(track)
         return track
+
+    def _put_nothing(self, rule_id: str, batch: SampleBatch) -> None:
+        """An answer without any series of a rule is one: what was said of its bins before is withdrawn."""
+        for track in self._tracks.get((rule_id, batch.source), []):
+            if (lane := track.lanes.get(lane_key(batch.stream, batch.width))) is not None:
+                for start in batch.starts.tolist():
+                    track.put(lane, start, {})
+
+    # --- own sight
 
     def _see(self, batch: SampleBatch) -> None:
         """Own sight moves the time of what it sees: carried states are judged while their stream is down."""
@@ -151,36 +200,41 @@ class Engine:
             return
         up = batch.values[:, batch.metrics.index(("watcher_up", ())), :]
         for e, entity in enumerate(batch.entities):
-            stream = dict(entity).get("stream", "")
+            key = (batch.source, dict(entity).get("stream", ""))
             for b, start in enumerate(batch.starts.tolist()):
-                key = (batch.source, stream)
-                self._sighted[key] = max(self._sighted.get(key, NEVER), start + batch.width)
+                end = start + batch.width
+                self._sighted[key] = max(self._sighted.get(key, NEVER), end)
                 if up[b, e] == 0:
-                    self._carry_on(batch.source, stream, start)
+                    self._down[key] = max(self._down.get(key, NEVER), end)
+                    self._carry_on(*key, start)
 
     def _carry_on(self, source: str, stream: str, at: Instant) -> None:
+        """Where the last reading stands while none comes, an instant without readings is one to judge at."""
         for (_, of), tracks in self._tracks.items():
             for track in tracks if of == source else ():
-                lane = track.lanes.get(stream)
-                if (
-                    lane is None
-                    or lane.width
-                    or not any(role.carry for role in track.detector.roles.values())
-                ):
-                    continue
-                if lane.starts and at > lane.starts[-1]:
-                    track.put(lane, at, np.zeros(0, np.intp), {})
-                    marks = self._watermarks[source]
-                    marks[stream] = max(marks[stream], at)
+                lane = track.lanes.get(lane_key(stream, 0))
+                carries = any(role.carry for role in track.detector.roles.values())
+                if carries and lane is not None and lane.starts and at > lane.starts[-1]:
+                    track.put(lane, at, {})
+                    self._mark(source, lane.key, at)
+
+    def _now_of(self, track: Track, source: str) -> Instant:
+        """The time that blindness is judged by: how far the bins are, or when a stream was last seen silent.
+
+        A stream that answers and is merely far behind is not blind. A track that no stream feeds any more is
+        judged by whatever else is heard of its source.
+        """
+        bins = max((lane.watermark for lane in track.lanes.values()), default=NEVER)
+        down = max((self._down.get((source, stream), NEVER) for stream in track.streams), default=NEVER)
+        seen = max((self._sighted.get((source, stream), NEVER) for stream in track.streams), default=NEVER)
+        newest = max(self._watermarks.get(source, {}).values(), default=NEVER)
+        is_unfed = newest - max(bins, seen) > UNJUDGED_AFTER
+        return newest if is_unfed else max(bins, down)
 
 
 class _Bindings:
-    """The bindings of one stream's layout to every rule that reads it."""
+    """The bindings of one stream's layout to every rule; None for those that do not read it."""
 
     def __init__(self, rules: Sequence[BoundRule], batch: SampleBatch) -> None:
         self.layout = layout(batch)
-        self.bound = [
-            (bound, binding)
-            for bound in rules
-            if (binding := bind(bound.rule, bound.detector.roles, batch)) is not None
-        ]
+        self.bound = [(bound, bind(bound.rule, bound.detector.roles, batch)) for bound in rules]

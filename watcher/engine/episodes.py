@@ -9,11 +9,11 @@ from watcher.model.time import Instant
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """One judged bin: of which stream, and when. For states `start == end`."""
+    """One judged bin: of which lane, and when. For states `start == end`."""
 
     start: Instant
     end: Instant
-    stream: str
+    lane: str
 
 
 @dataclass(frozen=True, slots=True)

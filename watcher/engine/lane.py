@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from watcher.engine.binding import Binding
 from watcher.engine.detector import Readings, Role
 from watcher.engine.episodes import Bin
 from watcher.engine.lifecycle import NEVER, SKIP
@@ -25,6 +26,11 @@ def padded(column: NDArray[Scalar], rows: int, filler: float) -> NDArray[Scalar]
     return np.concatenate([column, np.full(shape, filler, column.dtype)], axis=-1)
 
 
+def lane_key(stream: str, width: Duration) -> str:
+    """A stream whose bins get another width (own sight, at another cadence) goes on in another lane."""
+    return f"{stream}@{width}"
+
+
 class Lane:
     """Bins of one width, sorted by start; a bin that never came is a bin whose cells are unknown.
 
@@ -34,13 +40,18 @@ class Lane:
     def __init__(self, stream: str, width: Duration, roles: Mapping[str, Role]) -> None:
         """An empty lane."""
         self.stream = stream
+        self.key = lane_key(stream, width)
         self.width = width
         self.watermark: Instant = NEVER
+        self.first: Instant = NEVER
+        """Start of the first bin there was."""
         self.starts: list[Instant] = []
         self.member = np.zeros(0, np.bool_)
         """Rows this stream has ever fed."""
         self.readings: dict[Instant, Readings] = {}
         """By bin start; only bins that have been judged."""
+        self.bound: tuple[Binding, NDArray[np.intp]] | None = None
+        """The binding of the stream's present layout, and the rows of its groups."""
         self._roles = roles
         self._values: dict[Instant, dict[str, Floats]] = {}
         self._carried: dict[str, Floats] = {}
@@ -48,25 +59,33 @@ class Lane:
 
     def bin(self, start: Instant) -> Bin:
         """The bin that begins there."""
-        return Bin(start, start + self.width, self.stream)
+        return Bin(start, start + self.width, self.key)
 
-    def admit(self, rows: NDArray[np.intp], total: int) -> None:
-        """Learn that the stream feeds these rows, out of a total."""
-        self.member = padded(self.member, total, 0)
+    def admit(self, rows: NDArray[np.intp]) -> None:
+        """Learn that the stream feeds these rows."""
         self.member[rows] = True
 
+    def widen(self, rows: int) -> None:
+        """Know of more rows, which this stream does not feed."""
+        self.member = padded(self.member, rows, 0)
+
     def put(self, start: Instant, columns: Mapping[str, Floats]) -> NDArray[np.bool_] | None:
-        """Take one bin; the rows whose cells changed, or None where the bin is new."""
+        """Take one bin; the rows whose cells changed, or None where the bin is new.
+
+        A role without a column is unknown in every row.
+        """
         known_bin = start in self._values
-        before = {role: self._raw(start, role) for role in columns}
+        before = {role: self._raw(start, role) for role in self._roles}
         self._values[start] = dict(columns)
         if not known_bin:
             insort(self.starts, start)
+            self.first = start if self.first == NEVER else min(start, self.first)
             self._fill_from = start if self._fill_from is None else min(start, self._fill_from)
             return None
         changed = np.zeros(len(self.member), np.bool_)
-        for role, column in columns.items():
-            changed |= ~((before[role] == column) | (np.isnan(before[role]) & np.isnan(column)))
+        for role in self._roles:
+            was, now = before[role], self._raw(start, role)
+            changed |= ~((was == now) | (np.isnan(was) & np.isnan(now)))
         return changed
 
     def settle(self, until: Instant, *, at_most: int) -> list[Instant]:

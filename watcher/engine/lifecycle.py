@@ -91,13 +91,6 @@ class Lifecycle:
             name = column.name
             setattr(self, name, np.concatenate([getattr(self, name), getattr(fresh, name)]))
 
-    def seed(self, row: int, opened_at: Instant, until: Instant) -> None:
-        """Set one row firing from one time until another, as the book holds it."""
-        self.state[row] = FIRING
-        self.opened[row] = opened_at
-        for column in (self.breached_until, self.known_at, self.judged_at):
-            column[row] = until
-
     def step(self, reading: Readings, start: Instant, end: Instant, holds: Holds) -> list[tuple[Event, Rows]]:
         """Take one bin's readings in event order; say which rows fired or ended.
 
@@ -116,7 +109,7 @@ class Lifecycle:
         unknown = reading == UNKNOWN
         patience = max(3 * int(width), holds.hold)
         self.state[unknown & (self.state == PENDING) & (end - self.known_at > patience)] = INACTIVE
-        events = [(Event.FIRED, fired), (Event.ENDED, ended), *self.lapse(end, unknown)]
+        events = [(Event.FIRED, fired), (Event.ENDED, ended), *self.lapse(end)]
         return [(event, rows) for event, rows in events if rows.size]
 
     def _breach(
@@ -147,9 +140,9 @@ class Lifecycle:
         self.state[ended] = INACTIVE
         return np.flatnonzero(ended)
 
-    def lapse(self, at: Instant, blind: NDArray[np.bool_]) -> list[tuple[Event, Rows]]:
-        """Note and at last end what has been firing unseen; `blind` are rows without a reading at `at`."""
-        unseen = blind & (self.state >= FIRING)
+    def lapse(self, at: Instant) -> list[tuple[Event, Rows]]:
+        """Note and at last end what has been firing without a known reading for long."""
+        unseen = self.state >= FIRING
         lapsed = unseen & (at - self.known_at > CLOSED_UNJUDGED_AFTER)
         noted = unseen & ~lapsed & ~self.noted & (at - self.known_at > UNJUDGED_AFTER)
         self.state[lapsed] = INACTIVE

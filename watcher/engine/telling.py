@@ -40,7 +40,7 @@ def transition(track: Track, row: int, difference: Difference, *, at: Instant, n
 
 def _explained(track: Track, row: int, bin_: Bin | None, since: Instant) -> Evidence | None:
     """Evidence from the bins since a time up to and with one bin; None where they are no longer at hand."""
-    lane = track.lanes.get(bin_.stream) if bin_ else None
+    lane = track.lanes.get(bin_.lane) if bin_ else None
     if bin_ is None or lane is None or bin_.start not in lane.readings:
         return None
     verdict = track.verdict(lane, bin_.start)

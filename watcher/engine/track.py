@@ -8,6 +8,7 @@ order they came in.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,19 @@ from numpy.typing import NDArray
 from watcher.engine.binding import Binding
 from watcher.engine.detector import Detector, Reach, Readings, Usual, Verdict
 from watcher.engine.episodes import Bin, Difference, Episode, differences
-from watcher.engine.lane import Lane, padded
+from watcher.engine.lane import Lane, lane_key, padded
 from watcher.engine.levels import SLOT, LevelStore
-from watcher.engine.lifecycle import FIRING, NEVER, SKIP, UNJUDGED_AFTER, Event, Holds, Lifecycle, Rows
+from watcher.engine.lifecycle import FIRING, NEVER, SKIP, Event, Holds, Lifecycle, Rows
 from watcher.model.incident import Resolution
 from watcher.model.labels import LabelSet
 from watcher.model.rule import Rule
 from watcher.model.sample import Floats
-from watcher.model.time import Duration, Instant, floor
+from watcher.model.time import DAY, HOUR, Duration, Instant, floor
+
+BLIND: Final = ""
+"""The lane of a bin that stands for long blindness."""
+LONGEST_WAIT: Final[Duration] = DAY
+"""How far behind the newest stream of a track another may be before it is late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +72,21 @@ class Track:
         self.detector = bound.detector
         self.keys: list[LabelSet] = []
         self.index: dict[LabelSet, int] = {}
+        self.streams: set[str] = set()
+        """Every stream that has fed it, also before a restart."""
         self.lanes: dict[str, Lane] = {}
         self.present = Lifecycle.of(0)
         self.frozen = Lifecycle.of(0)
         self.frozen_at: Instant = NEVER
+        """Bins that begin earlier are judged for good."""
+        self.accept_from: Instant = NEVER
+        """Bins that begin earlier come too late: `frozen_at`, but for while a journal is recalled."""
         self.episodes: dict[int, list[Episode]] = {}
         """By row: open ones, and those that ended after `frozen_at`."""
         self.told: dict[int, list[Episode]] = {}
         """The same as it was last told."""
-        self.standing: Mapping[LabelSet, Sequence[Episode]] = {}
-        """What the book held of each group at start, for rows that are yet to come."""
         self.late = 0
         """Bins that came too late to be judged."""
-        self.judge_from: Instant = NEVER
-        """Bins that begin earlier are history only: what they led to stands in the book."""
         self._horizon = horizon
         self._reach: Reach = bound.detector.reach()
         self._holds = Holds(bound.rule.hold, bound.rule.keep_firing_for)
@@ -87,67 +94,49 @@ class Track:
         self._usual: dict[Instant, Usual] = {}
         self._changed_from: Instant | None = None
         self._stepped_to: Instant = NEVER
+        self._blind: list[Instant] = []
+        """When long blindness, and no bin, noted or ended something."""
 
     # --- taking bins in
 
     def rows(self, keys: Sequence[LabelSet]) -> Rows:
-        """Row numbers of these groups; new ones are added, and go on with what stands open in the book."""
-        fresh = [key for key in keys if key not in self.index]
-        for key in fresh:
-            self.index[key] = len(self.keys)
-            self.keys.append(key)
-        if fresh:
+        """Row numbers of these groups, new ones added."""
+        known = len(self.keys)
+        for key in keys:
+            if key not in self.index:
+                self.index[key] = len(self.keys)
+                self.keys.append(key)
+        if len(self.keys) > known:
             self.present.grow(len(self.keys))
             self.frozen.grow(len(self.keys))
             self._usual.clear()
-        for key in fresh:
-            for episode in self.standing.get(key, ()):
-                if episode.resolved_at is None:
-                    self._seed(self.index[key], episode, until=episode.opened_at)
         return np.array([self.index[key] for key in keys], np.intp)
 
-    def begin(self, standing: Mapping[LabelSet, Sequence[Episode]], judge_from: Instant) -> None:
-        """Before judging the bins of a rebuild: those that begin before a time are not judged again.
-
-        What the book holds from before it stands: an episode that reaches beyond it is where its row starts,
-        one that begins later is what judging must find again, an older one is no business of these bins.
-        """
-        self.standing = standing
-        self.judge_from = judge_from
-        for key, row in self.index.items():
-            for episode in standing.get(key, ()):
-                if episode.resolved_at is not None and episode.resolved_at <= self.judge_from:
-                    continue
-                if episode.opened_at < self.judge_from:
-                    self._seed(row, episode, until=self.judge_from)
-                else:
-                    self.told.setdefault(row, []).append(episode)
-
-    def adopt(self, key: LabelSet) -> None:
-        """Add a row of which no bin at hand tells: unknown, as of every stream here."""
-        rows = self.rows([key])
-        for lane in self.lanes.values():
-            lane.admit(rows, len(self.keys))
-
-    def _seed(self, row: int, episode: Episode, *, until: Instant) -> None:
-        """Start a row as firing, its last breach known up to a time."""
-        self.told.setdefault(row, []).append(episode)
-        self.episodes[row] = [episode.reopened()]
-        for lifecycle in (self.frozen, self.present):
-            lifecycle.seed(row, episode.opened_at, until)
-
     def lane(self, stream: str, width: Duration) -> Lane:
-        """The stream's lane, made at first sight."""
-        if stream not in self.lanes:
-            self.lanes[stream] = Lane(stream, width, self.detector.roles)
-        return self.lanes[stream]
+        """The lane of the stream's bins of this width, made at first sight."""
+        key = lane_key(stream, width)
+        if key not in self.lanes:
+            self.streams.add(stream)
+            self.lanes[key] = Lane(stream, width, self.detector.roles)
+        return self.lanes[key]
 
-    def put(self, lane: Lane, start: Instant, rows: Rows, columns: Mapping[str, Floats]) -> None:
+    def put_bound(self, lane: Lane, binding: Binding, starts: Sequence[Instant], values: Floats) -> None:
+        """Take the bins of a batch through its binding."""
+        if lane.bound is None or lane.bound[0] is not binding:
+            lane.bound = binding, self.rows(binding.groups)
+            lane.widen(len(self.keys))
+            lane.admit(lane.bound[1])
+        rows = lane.bound[1]
+        for start, grid in zip(starts, values, strict=True):
+            columns = {role: binding.column(role, grid, rows, len(self.keys)) for role in self.detector.roles}
+            self.put(lane, start, columns)
+
+    def put(self, lane: Lane, start: Instant, columns: Mapping[str, Floats]) -> None:
         """Take one bin; what came too late is counted and judges nothing."""
-        if start < self.frozen_at:
+        if start < self.accept_from:
             self.late += 1
             return
-        lane.admit(rows, len(self.keys))
+        lane.widen(len(self.keys))
         changed = lane.put(start, columns)
         if changed is not None and not changed.any():
             return
@@ -156,18 +145,10 @@ class Track:
         if start < self._stepped_to or start in lane.readings:
             self._changed_from = start if self._changed_from is None else min(start, self._changed_from)
 
-    def put_bound(self, lane: Lane, binding: Binding, starts: Sequence[Instant], values: Floats) -> None:
-        """Take the bins of a batch through its binding."""
-        rows = self.rows(binding.groups)
-        lane.admit(rows, len(self.keys))
-        for start, grid in zip(starts, values, strict=True):
-            columns = {role: binding.column(role, grid, rows, len(self.keys)) for role in self.detector.roles}
-            self.put(lane, start, rows, columns)
-
     # --- judging
 
     def advance(self, watermarks: Mapping[str, Instant]) -> set[int]:
-        """Judge what has settled and what has changed; the rows whose episodes may differ from before."""
+        """Judge what has settled, by lane, and what has changed; rows whose episodes may differ."""
         changed_slot = self._levels.refresh(self.lanes.values(), len(self.keys))
         if changed_slot is not None:
             self._usual = {at: usual for at, usual in self._usual.items() if at <= changed_slot}
@@ -179,8 +160,6 @@ class Track:
         affected = self._step_new(fresh, except_rows=again)
         if again.size:
             affected |= self._replay(again)
-        if fresh:
-            self._stepped_to = max(self._stepped_to, *(bin_.start for bin_ in fresh))
         return affected
 
     def _rejudge(self) -> NDArray[np.bool_]:
@@ -199,16 +178,16 @@ class Track:
 
     def _judge_settled(self, watermarks: Mapping[str, Instant]) -> list[Bin]:
         fresh = []
-        for stream, lane in self.lanes.items():
+        for key, lane in self.lanes.items():
             at_most = max(1, self._horizon // lane.width) if lane.width else 0
-            for start in lane.settle(watermarks.get(stream, NEVER), at_most=at_most):
+            for start in lane.settle(watermarks.get(key, NEVER), at_most=at_most):
                 self._judge(lane, start)
                 fresh.append(lane.bin(start))
         return sorted(fresh, key=_event_order)
 
     def _judge(self, lane: Lane, start: Instant) -> Readings:
-        """Judge one bin; rows that another stream feeds are left out, as is what is history only."""
-        if start < self.judge_from:
+        """Judge one bin, but for rows that another stream feeds and what a restart found frozen."""
+        if start < self.frozen_at:
             reading = np.full(len(lane.member), SKIP, np.int8)
         else:
             reading = np.where(lane.member, self.verdict(lane, start).reading, SKIP).astype(np.int8)
@@ -239,22 +218,29 @@ class Track:
 
     def _members(self, bins: Sequence[Bin]) -> NDArray[np.bool_]:
         members = np.zeros(len(self.keys), np.bool_)
-        for stream in {bin_.stream for bin_ in bins}:
-            members |= padded(self.lanes[stream].member, len(members), 0)
+        for key in {bin_.lane for bin_ in bins}:
+            members |= padded(self.lanes[key].member, len(members), 0)
         return members
 
-    def _reading(self, bin_: Bin) -> Readings:
-        return padded(self.lanes[bin_.stream].reading(bin_.start), len(self.keys), SKIP)
+    def _step(self, life: Lifecycle, bin_: Bin, rows: Rows) -> list[tuple[Event, Rows]]:
+        """Let some rows' lifecycle take one bin, or the blindness that was noted at an instant."""
+        if bin_.lane == BLIND:
+            return life.lapse(bin_.end)
+        reading = padded(self.lanes[bin_.lane].reading(bin_.start), len(self.keys), SKIP)
+        return life.step(reading[rows], bin_.start, bin_.end, self._holds)
 
     def _step_new(self, bins: Sequence[Bin], except_rows: Rows) -> set[int]:
+        rows = np.setdiff1d(np.arange(len(self.keys)), except_rows)
+        if not bins:
+            return set()
+        part = self.present.take(rows)
         affected: set[int] = set()
-        every = np.arange(len(self.keys))
         for bin_ in bins:
-            reading = self._reading(bin_).copy()
-            reading[except_rows] = SKIP
-            for event, rows in self.present.step(reading, bin_.start, bin_.end, self._holds):
-                self._record(event, rows, bin_, self.present, every)
-                affected.update(rows.tolist())
+            for event, found in self._step(part, bin_, rows):
+                self._record(event, found, bin_, part, rows)
+                affected.update(rows[found].tolist())
+        self.present.put(rows, part)
+        self._stepped_to = max(self._stepped_to, bins[-1].start)
         return affected
 
     def _replay(self, rows: Rows) -> set[int]:
@@ -265,20 +251,18 @@ class Track:
             episode = held[0].reopened() if held else Episode(int(part.opened[at]))
             self.episodes[row] = [episode] if part.state[at] >= FIRING else []
         for bin_ in self._judged_bins():
-            for event, found in part.step(self._reading(bin_)[rows], bin_.start, bin_.end, self._holds):
+            for event, found in self._step(part, bin_, rows):
                 self._record(event, found, bin_, part, rows)
         self.present.put(rows, part)
         return set(rows.tolist())
 
     def _judged_bins(self) -> list[Bin]:
         """Every judged bin that is not frozen, in event order."""
-        return sorted(
-            (lane.bin(at) for lane in self.lanes.values() for at in lane.readings if at >= self.frozen_at),
-            key=_event_order,
-        )
+        bins = [lane.bin(at) for lane in self.lanes.values() for at in lane.readings if at >= self.frozen_at]
+        return sorted([*bins, *(Bin(at, at, BLIND) for at in self._blind)], key=_event_order)
 
     def _record(self, event: Event, found: Rows, bin_: Bin, life: Lifecycle, rows: Rows) -> None:
-        """Write what a step found into the episodes; row `i` of `life` is the track's row `rows[i]`."""
+        """Write what a step found into the episodes; row `i` of `life` is row `rows[i]` here."""
         for at in found.tolist():
             episodes = self.episodes.setdefault(int(rows[at]), [])
             if event is Event.FIRED:
@@ -292,18 +276,18 @@ class Track:
                 end = life.breached_until[at] if bin_.end > bin_.start else life.clear_from[at]
                 episodes[-1] = episodes[-1].ended(int(end), Resolution.RECOVERED, bin_)
 
-    def lapse(self, stream: str, at: Instant) -> set[int]:
-        """The stream has said nothing for long, by the agent's own sight: note it, and at last give up."""
-        lane = self.lanes.get(stream)
-        if lane is None or at - lane.watermark <= UNJUDGED_AFTER:
+    def lapse(self, now: Instant) -> set[int]:
+        """Nothing has come for long, as of a time: note it, and at last give up."""
+        if not self.present.take(np.arange(len(self.keys))).lapse(now):
             return set()
-        blind = padded(lane.member, len(self.keys), 0)
-        self.frozen.lapse(at, blind)
-        affected: set[int] = set()
-        for event, rows in self.present.lapse(at, blind):
-            self._record(event, rows, Bin(at, at, stream), self.present, np.arange(len(self.keys)))
-            affected.update(rows.tolist())
-        return affected
+        self._blind.append(now)
+        return self._step_new([Bin(now, now, BLIND)], except_rows=np.zeros(0, np.intp))
+
+    def begin(self) -> None:
+        """The journal has been recalled: judge from the edge on; without one, from the horizon."""
+        if self.frozen_at == NEVER:
+            self.frozen_at = self.edge()
+        self.accept_from = self.frozen_at
 
     # --- telling, and forgetting
 
@@ -315,21 +299,42 @@ class Track:
                 yield row, difference
             self.told[row] = list(now)
 
+    def edge(self) -> Instant:
+        """Where the restatement horizon begins: one horizon behind the stream that is least far.
+
+        A stream is not waited for when another one has taken over where it ended, nor for more than a day.
+        """
+        lanes = self.lanes.values()
+        if not lanes:
+            return NEVER
+        newest = max(lane.watermark for lane in lanes)
+        least = min((lane.watermark for lane in lanes if not self._is_complete(lane)), default=newest)
+        widest = max(lane.width for lane in lanes)
+        return max(least, newest - LONGEST_WAIT) - max(self._horizon, 3 * widest)
+
+    def _is_complete(self, lane: Lane) -> bool:
+        return any(lane.first < other.first <= lane.watermark for other in self.lanes.values())
+
     def freeze(self) -> None:
         """Make final what is older than the horizon, and drop what no verdict can need any more."""
-        watermark = max((lane.watermark for lane in self.lanes.values()), default=NEVER)
-        widest = max((lane.width for lane in self.lanes.values()), default=0)
-        until = watermark - max(self._horizon, 3 * widest)
+        until = self.edge()
         if until <= self.frozen_at:
             return
+        every = np.arange(len(self.keys))
         for bin_ in self._judged_bins():
             if bin_.start >= until:
                 break
-            for event, rows in self.frozen.step(self._reading(bin_), bin_.start, bin_.end, self._holds):
+            for event, rows in self._step(self.frozen, bin_, every):
                 if event in {Event.ENDED, Event.LAPSED}:
                     self._finish(rows)
-        self.frozen_at = until
+        self._blind = [at for at in self._blind if at >= until]
+        self.frozen_at = self.accept_from = until
         self.forget(until)
+
+    def _finish(self, rows: Rows) -> None:
+        for row in rows.tolist():
+            over = self.episodes[row].pop(0)
+            self.told[row] = [episode for episode in self.told.get(row, []) if not episode.overlaps(over)]
 
     def forget(self, judged_from: Instant) -> None:
         """Drop what no verdict on a bin from a time on can need."""
@@ -338,10 +343,16 @@ class Track:
             lane.forget(judged_from - max(self._reach.window, lane.width) - SLOT)
         self._levels.forget(judged_from - self._reach.baseline - self._reach.lag - SLOT)
 
-    def _finish(self, rows: Rows) -> None:
-        for row in rows.tolist():
-            over = self.episodes[row].pop(0)
-            self.told[row] = [episode for episode in self.told.get(row, []) if not episode.overlaps(over)]
+    def forget_recalled(self) -> None:
+        """While a journal is recalled: drop what the bins that will be judged cannot need."""
+        ahead = self.frozen_at == NEVER
+        self.forget(self.accept_from if ahead else min(self.accept_from, self.frozen_at))
+
+    def needed_from(self) -> Instant:
+        """Bins that end before this no verdict will ever need, after a restart either."""
+        if self.frozen_at == NEVER:
+            return NEVER
+        return self.frozen_at - self._reach.window - self._reach.baseline - self._reach.lag - HOUR
 
 
 def _event_order(bin_: Bin) -> tuple[Instant, Instant]:

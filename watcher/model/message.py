@@ -34,6 +34,10 @@ class Owed:
     held: bool = False
     repeat: Duration = 0
     """Tell again this long after it was told, while the incident is open; 0 is once."""
+    ready_at: Instant = 0
+    """A held row whose source has caught up is due then, and not earlier."""
+    follows: bool = False
+    """No route points here: it is owed only where an earlier word of the incident went."""
 
 
 @dataclass(frozen=True, slots=True)

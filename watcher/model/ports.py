@@ -8,6 +8,7 @@ from watcher.model.incident import Change, Incident, Status, Transition
 from watcher.model.message import Due, Message, Owed, Telling
 from watcher.model.rule import Severity
 from watcher.model.sample import Cursor, Poll, SampleBatch, Sight
+from watcher.model.snapshot import TrackState
 from watcher.model.time import Duration, Instant
 
 
@@ -29,8 +30,10 @@ class Tick:
     changes: Sequence[tuple[Transition, Sequence[Owed]]] = ()
     released: Sequence[str] = ()
     """Sources that have caught up: what was held for them is due now."""
-    forget_before: Mapping[str, Instant] = field(default_factory=dict)
-    """Per source: journal rows whose bins all end before this may go."""
+    forget_before: Mapping[tuple[str, str], Instant] = field(default_factory=dict)
+    """Per (source, stream): journal rows whose bins all end before this may go."""
+    engine: Sequence[TrackState] | None = None
+    """Where the engine stands with this tick; None where that has not changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,12 @@ class Journal(Protocol):
         """By (source, stream)."""
         ...
 
+    async def engine(self) -> Sequence[TrackState]:
+        """Where the engine stood at the last tick; empty for a new database."""
+        ...
+
     async def standing(self) -> Sequence[Incident]:
-        """Incidents that are not over, and those that ended within what the journal covers."""
+        """Incidents that are not over, and those that ended so late that the engine may find them again."""
         ...
 
 
@@ -131,12 +138,17 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The daemon that holds the database's lease."""
+    """The daemon that holds the database's lease, or did when it ended without a word."""
 
     holder: str
     since: Instant
     seen: Instant
     alive: bool
+    """Whether it renews its lease: one that cannot write, or hangs, does not."""
+    pid: int
+    host: str
+    process_alive: bool | None
+    """Whether its process is there; None when it is another machine's."""
 
 
 class History(Protocol):

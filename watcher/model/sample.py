@@ -49,6 +49,8 @@ class SampleBatch:
     names: Mapping[str, str] = field(default_factory=dict)
     """Inventory: what people call a resource, by its id. Shown in summaries, never a label."""
     exemplars: tuple[Exemplar, ...] = ()
+    remark: str = ""
+    """What of it could not be read, in words for `watcher status`. Not kept."""
 
     def __post_init__(self) -> None:
         """Refuse a grid whose shape is not that of its tables.
@@ -88,6 +90,7 @@ class Sight:
     stream: str
     at: Instant
     up: bool
+    """Whether the last question was answered; False, without a family, before there was one."""
     family: str = ""
     """Error family of `watcher.errors.CollectError`, empty when up."""
     message: str = ""

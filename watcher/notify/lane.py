@@ -12,7 +12,7 @@ from typing import Final, Protocol, TypeAlias
 import anyio
 import structlog
 
-from watcher.errors import DeliveryFailed, DeliveryRejected, StoreUnavailable
+from watcher.errors import DeliveryError, DeliveryFailed, DeliveryRejected, StoreUnavailable
 from watcher.model.message import Due, Message
 from watcher.model.ports import Clock, Outbox, Sender
 from watcher.model.time import MINUTE, SECOND, Duration, Instant
@@ -28,6 +28,17 @@ _SHORTEST_WAIT: Final[Duration] = SECOND
 _STORE_WAIT: Final[Duration] = 2 * SECOND
 _LAST_WORD: Final[Duration] = SECOND
 """How long a report may take once cancelled."""
+
+
+class TellingBug(DeliveryFailed):
+    """An exception that a sender or a renderer should have known: ours to mend, and its lane goes on.
+
+    Its words are left to the log, which hides secrets: they may quote the target's address.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        """`error` is what came in place of a `DeliveryError`."""
+        super().__init__(f"unexpected {type(error).__name__}, a bug in watcher; the log has its traceback")
 
 
 class Renders(Protocol):
@@ -78,6 +89,7 @@ class Lane:
         self._woken = anyio.Event()
         self._stopping = False
         self._misses = 0
+        self._bug = ""
         self._store_lost = False
         self._log = structlog.get_logger().bind(target=target)
 
@@ -143,8 +155,7 @@ class Lane:
         """Send one message once."""
         try:
             with anyio.fail_after(self._pace.deadline / SECOND):
-                message = self._renderer.message(plan, now=self._clock.now())
-                answer = await self._sender.send(message)
+                answer = await self._send(plan)
         except TimeoutError:
             return self._missed(plan, f"no answer within {self._pace.deadline // SECOND} s")
         except DeliveryFailed as error:
@@ -154,6 +165,20 @@ class Lane:
             return self._dead(plan, str(error))
         self._on_arrival()
         return partial(self._outbox.done, plan.rows, at=self._clock.now(), detail=f"{plan.reason}: {answer}")
+
+    async def _send(self, plan: Plan) -> str:
+        """Render and deliver.
+
+        Raises:
+            DeliveryError: and nothing else but a timeout and cancellation.
+        """
+        try:
+            return await self._sender.send(self._renderer.message(plan, now=self._clock.now()))
+        except (DeliveryError, TimeoutError):
+            raise
+        except Exception as error:
+            self._on_bug(error)
+            raise TellingBug(error) from error
 
     def _missed(self, plan: Plan, error: str, *, retry_after: float | None = None) -> Report:
         """Try again later, or never when it has been tried for long enough."""
@@ -207,6 +232,13 @@ class Lane:
         if not self._misses:
             self._log.warning("target_failing", error=error)
         self._misses += 1
+
+    def _on_bug(self, error: Exception) -> None:
+        """One traceback for each bug, though every attempt meets it again."""
+        bug = repr(error)
+        if bug != self._bug:
+            self._log.error("telling_bug", exc_info=error)
+        self._bug = bug
 
     def _on_arrival(self) -> None:
         if self._misses:

@@ -17,7 +17,6 @@ CATCH_UP: Final[Duration] = MINUTE
 """How long a row may wait for its source to catch up (design, "First looks and long absences")."""
 
 OPENINGS: Final = frozenset({Change.OPENED, Change.REOPENED})
-_WITHDRAWALS: Final = frozenset({Change.WITHDRAWN, Change.MERGED})
 _SILENT: Final = frozenset({Change.MOVED})
 """A moved start is recorded and not told."""
 
@@ -75,6 +74,7 @@ class Router:
         names = {receiver.name: tuple(receiver.targets()) for receiver in receivers}
         if names and not routes:
             routes = [RouteSettings(to=tuple(names))]
+        self._targets = tuple(target for targets in names.values() for target in targets)
         self._routes = [
             _Route(
                 tuple(Matcher.parse(label, spec) for label, spec in route.match.items()),
@@ -87,22 +87,23 @@ class Router:
     def owed(self, transition: Transition, *, at: Instant, catching_up: bool) -> tuple[Owed, ...]:
         """The rows a transition owes, one a target, in the order of the routes.
 
-        A withdrawal answers every target of every route: it is told where the opening was told, which the
-        book knows and the routes of today do not.
+        What comes after an opening answers every other target too, as one that follows: it is also told
+        where the opening was told, which the book knows and the routes of today do not.
         """
         if transition.change in _SILENT:
             return ()
         owed: dict[str, Owed] = {}
         for route in self._chosen(transition):
+            opening = transition.change in OPENINGS
+            wait, repeat = (route.settings.group_wait, route.settings.repeat) if opening else (0, 0)
             for target in route.targets:
-                row = _row(target, route.settings, transition.change, at=at, held=catching_up)
-                owed.setdefault(target, row)
+                owed.setdefault(target, _row(target, at, held=catching_up, wait=wait, repeat=repeat))
+        if transition.change is not Change.OPENED:
+            for target in self._targets:
+                owed.setdefault(target, _row(target, at, held=catching_up, follows=True))
         return tuple(owed.values())
 
     def _chosen(self, transition: Transition) -> Iterator[_Route]:
-        if transition.change in _WITHDRAWALS:
-            yield from self._routes
-            return
         labels = route_labels(transition)
         for route in self._routes:
             if all_match(route.matchers, labels):
@@ -117,7 +118,14 @@ def route_labels(transition: Transition) -> Mapping[str, str]:
     return dict(transition.key.labels) | own
 
 
-def _row(target: str, route: RouteSettings, change: Change, *, at: Instant, held: bool) -> Owed:
-    opening = change in OPENINGS
-    wait = max(route.group_wait if opening else 0, CATCH_UP if held else 0)
-    return Owed(target, at + wait, held=held, repeat=route.repeat if opening else 0)
+def _row(
+    target: str,
+    at: Instant,
+    *,
+    held: bool,
+    wait: Duration = 0,
+    repeat: Duration = 0,
+    follows: bool = False,
+) -> Owed:
+    due = at + max(wait, CATCH_UP if held else 0)
+    return Owed(target, due, held=held, repeat=repeat, ready_at=at + wait, follows=follows)

@@ -174,16 +174,16 @@ def _lead_standing(incident: Incident, telling: Telling, now: Instant) -> str:
 def _lead_over(incident: Incident) -> str:
     lasted = _lasted(incident)
     if incident.resolution is Resolution.MERGED:
-        return f"Corrected vendor data show that it is part of an earlier incident, {incident.merged_into}."
+        return f"By the numbers as they stand now it is part of an earlier incident, {incident.merged_into}."
     if incident.status is Status.WITHDRAWN:
-        return "The vendor corrected its data, and by the corrected figures this never was a problem."
+        return "By the numbers as they stand now this was no incident."
     match incident.resolution:
         case Resolution.GONE:
             return f"What it was about is no longer there. It lasted {lasted}."
         case Resolution.MANUAL:
             return f"Resolved by a person. It lasted {lasted}."
         case Resolution.UNJUDGED:
-            return "Without data for so long that it is closed unjudged: it is not known to be well."
+            return "Closed, as nothing judges it any more: it is not known to be well."
     return f"Over. It lasted {lasted}."
 
 

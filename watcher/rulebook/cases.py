@@ -11,7 +11,7 @@ from watcher.document.load import load_yaml, validate
 from watcher.document.node import Document
 from watcher.errors import ConfigurationError, Problem
 from watcher.model.time import MINUTE, Duration
-from watcher.rulebook.packs import TEST_SUFFIX
+from watcher.rulebook.packs import PROOF, is_proof, yaml_files
 from watcher.rulebook.series import Series, parse_name, parse_series, parse_values
 
 
@@ -56,9 +56,13 @@ class Expectation(_Part):
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
-        about_state = self.at is not None and self.state is not None
-        if about_state == (self.incidents is not None):
-            raise ValueError("write at and state, or incidents")
+        """A half that is not compared would prove nothing."""
+        state = [name for name in ("at", "state", "labels") if name in self.model_fields_set]
+        if self.incidents is not None and state:
+            raise ValueError(f"`incidents` beside `{state[-1]}`; make it two expectations")
+        if self.incidents is None and (self.at is None or self.state is None):
+            half = f"`{state[0]}` alone" if state else "it says nothing"
+            raise ValueError(f"{half}; write {{at: 5m, state: firing}}, or {{incidents: []}}")
         return self
 
 
@@ -113,19 +117,19 @@ class RuleTests:
 
 def rule_file(proof: Path) -> Path:
     """The rule that a test file proves."""
-    return proof.with_name(proof.name.removesuffix(TEST_SUFFIX) + ".yaml")
+    return proof.with_stem(proof.stem.removesuffix(PROOF))
 
 
 def proof_file(rule: Path) -> Path:
-    """Where the proof of a rule stands."""
-    return rule.with_name(rule.stem + TEST_SUFFIX)
+    """Where the proof of a rule stands: beside it, with the same suffix."""
+    return rule.with_stem(rule.stem + PROOF)
 
 
 def proof_files(folder: Path) -> list[Path]:
     """Every test file under a folder, sorted; a path to a rule or to a test is that one test."""
     if folder.is_file():
-        return [folder if folder.name.endswith(TEST_SUFFIX) else proof_file(folder)]
-    return sorted(folder.rglob(f"*{TEST_SUFFIX}"))
+        return [folder if is_proof(folder) else proof_file(folder)]
+    return [path for path in yaml_files(folder) if is_proof(path)]
 
 
 def load_tests(path: Path) -> RuleTests:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from watcher.document.load import load_yaml
+from watcher.engine import binding
 from watcher.engine.engine import Engine
 from watcher.errors import ConfigurationError, Problem
 from watcher.model.incident import Change, IncidentKey, Transition
@@ -88,12 +89,23 @@ def load_proof(path: Path) -> tuple[RuleTests, Rule]:
 def run_case(rule: Rule, tests: RuleTests, index: int, path: Path) -> CaseResult:
     """One case, by its place in the file."""
     case = tests.file.cases[index]
-    problems = [
+    given, hint = ("cases", index, "given"), "a case gives every part of its rule; what never comes is _x60"
+    unplayed = [tests.document.problem(given, what, hint, key=True) for what in _unplayed(rule, tests, case)]
+    problems = unplayed or [
         tests.document.problem(("cases", index, "expect", at), what)
         for at, what in _differences(rule, tests, case)
     ]
     line = tests.document.mark(("cases", index)).line
     return CaseResult(path, case.case, line, problems)
+
+
+def _unplayed(rule: Rule, tests: RuleTests, case: Case) -> Iterator[str]:
+    """Roles that the engine casts no given series in: a misspelt one would prove any rule quiet."""
+    _, batches = next(timeline(case.series(), tests.file.width, tests.file.step))
+    for role, meaning in bind(rule).detector.roles.items():
+        if not any(binding.bind(rule, {role: meaning}, batch) for batch in batches):
+            wanted = ", else ".join(map(str, rule.match[role].choices()))
+            yield f"nothing given plays `{role}`: {wanted}{' by ' * bool(rule.by)}{', '.join(rule.by)}"
 
 
 def _differences(rule: Rule, tests: RuleTests, case: Case) -> Iterator[tuple[int, str]]:

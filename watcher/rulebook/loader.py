@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from string import Formatter
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from watcher.document.complaints import nearest
 from watcher.document.fields import DurationField
@@ -51,6 +51,7 @@ class RuleFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    enabled: StrictBool = Field(default=True, description="whether it judges; what an override switches")
     rule: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="the rule's id, which is its file's name")
     detector: str = Field(description="the mechanism behind it")
     match: dict[str, Any] = Field(description="{metric: ..., label: ...}, or one of these for each role")
@@ -70,7 +71,7 @@ class RuleFile(BaseModel):
 
 
 def load_rule(document: Document) -> Rule:
-    """The rule a document holds.
+    """The rule a document holds, whether or not it is `enabled`.
 
     Raises:
         ConfigurationError: all that is wrong in it.

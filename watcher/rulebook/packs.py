@@ -1,6 +1,6 @@
 """Where rules come from: the shipped pack, folders of the user's own, and overrides by id."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,10 +12,13 @@ from watcher.document.node import Document, Loc
 from watcher.errors import ConfigurationError, Problem
 from watcher.model.rule import Rule
 from watcher.rulebook.loader import load_rule
+from watcher.rulebook.meaning import MEANING, Subject
 
 BUILTIN: Final = "builtin"
 PACKS: Final = (BUILTIN,)
-TEST_SUFFIX: Final = ".test.yaml"
+SUFFIXES: Final = (".yaml", ".yml")
+PROOF: Final = ".test"
+"""What the name of a proof has before its suffix."""
 _DEEP: Final = frozenset({"with"})
 """What an override merges key by key; every other field it replaces."""
 
@@ -44,7 +47,17 @@ def rule_files(folder: Path) -> Sequence[Path]:
     """Every rule file under a folder, sorted; a path to one file is itself."""
     if folder.is_file():
         return [folder]
-    return sorted(path for path in folder.rglob("*.yaml") if not path.name.endswith(TEST_SUFFIX))
+    return [path for path in yaml_files(folder) if not is_proof(path)]
+
+
+def yaml_files(folder: Path) -> Sequence[Path]:
+    """Rules and proofs under a folder, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
+
+
+def is_proof(path: Path) -> bool:
+    """Whether it is a proof, and no rule."""
+    return path.suffix in SUFFIXES and path.stem.endswith(PROOF)
 
 
 def pack_files(packs: Iterable[str] = PACKS, paths: Iterable[Path] = ()) -> Sequence[Path]:
@@ -58,7 +71,9 @@ def pack_files(packs: Iterable[str] = PACKS, paths: Iterable[Path] = ()) -> Sequ
 
 
 def load_rules(files: Iterable[Path], overrides: Overrides | None = None) -> Sequence[Rule]:
-    """The rules of these files, overrides applied, sorted by id.
+    """The rules of these files that judge, overrides applied, sorted by id.
+
+    One that is not `enabled` is read like the others, so that a mistake in it is told, and left out.
 
     Raises:
         ConfigurationError: everything wrong in any of them, and in the overrides.
@@ -68,14 +83,33 @@ def load_rules(files: Iterable[Path], overrides: Overrides | None = None) -> Seq
     if overrides is not None:
         documents = _overridden(documents, overrides, problems)
     rules = []
-    for document in documents.values():
+    for name, document in documents.items():
         try:
-            rules.append(load_rule(document))
+            rule = load_rule(document)
         except ConfigurationError as error:
             problems += error.problems
+            continue
+        if overrides is not None and name in overrides.ids():
+            problems += _meaningless(Subject(document, rule), overrides, name)
+        if document.get(("enabled",)) is not False:
+            rules.append(rule)
     if problems:
         raise ConfigurationError(dict.fromkeys(problems))
     return sorted(rules, key=lambda rule: rule.id)
+
+
+def _meaningless(subject: Subject, overrides: Overrides, name: str) -> Iterator[Problem]:
+    """What an override makes of a rule that nothing can be, told at the override.
+
+    What it leaves may no longer fit: a summary that names a label which is no more in `by`.
+    """
+    document, at = overrides.document, (*overrides.at, name)
+    for check in MEANING:
+        for problem in check(subject):
+            if problem.file == document.file:
+                yield problem
+            else:
+                yield document.problem(at, f"{name}: {problem.what}", problem.hint, key=True)
 
 
 def _documents(files: Iterable[Path], problems: list[Problem]) -> dict[str, Document]:
@@ -108,7 +142,7 @@ def _overridden(
             hint = nearest(name, documents)
             problems.append(overrides.document.problem(at, f"unknown rule `{name}`", hint, key=True))
         elif not isinstance(patch.data, dict) or "rule" in patch.data:
-            what = f"{name}: expected fields of the rule, such as {{with: {{floor: 0.02}}}}"
+            what = f"{name}: expected fields of the rule, such as {{enabled: false}}"
             problems.append(overrides.document.problem(at, what, "its id cannot be changed"))
         else:
             changed[name] = documents[name].overlaid(patch, deep=_DEEP)

@@ -10,14 +10,14 @@ if TYPE_CHECKING:  # the engine is imported only where there is something to run
     from watcher.model.rule import Rule
     from watcher.rulebook.cases import RuleTests
 
-_SUFFIX = ".test.yaml"
+_PROOF = ".test"
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "ProofFile | None":
     """A test file whose rule stands beside it."""
-    if not file_path.name.endswith(_SUFFIX):
+    if file_path.suffix not in {".yaml", ".yml"} or not file_path.stem.endswith(_PROOF):
         return None
-    rule = file_path.with_name(file_path.name.removesuffix(_SUFFIX) + ".yaml")
+    rule = file_path.with_stem(file_path.stem.removesuffix(_PROOF))
     return ProofFile.from_parent(parent, path=file_path) if rule.is_file() else None
 
 

@@ -63,13 +63,15 @@ def parse_values(text: str) -> list[float]:
     A number may be a duration, which is its seconds: ``20dx48``.
 
     Raises:
-        ValueError: not in the notation, or too long.
+        ValueError: not in the notation, too long, or none at all.
     """
     values: list[float] = []
     for word in text.split():
         values.extend(_expanded(word))
         if len(values) > MAX_VALUES:
             raise ValueError(f"more than {MAX_VALUES} values")
+    if not values:
+        raise ValueError("no values; write _ for a value that is missing")
     return values
 
 

@@ -1,7 +1,7 @@
 """The daemon: readers, pump and courier in one task group, started and stopped in the right order."""
 
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -31,7 +31,6 @@ class Parts:
     pump: Pump
     courier: Task
     stop_courier: Callable[[], None]
-    heartbeat: Task
 
 
 async def run(parts: Parts, stop: anyio.Event, untold: Sequence[Transition] = ()) -> None:
@@ -40,16 +39,26 @@ async def run(parts: Parts, stop: anyio.Event, untold: Sequence[Transition] = ()
     Raises:
         LeaseLost: another daemon owns the database; nothing more is written.
     """
-    async with anyio.create_task_group() as whole:
-        whole.start_soon(_beat, parts.heartbeat)
-        async with anyio.create_task_group() as telling:
-            telling.start_soon(parts.courier)
-            async with anyio.create_task_group() as path:
-                path.start_soon(parts.pump.run, untold)
-                await _read(parts, stop)
-                path.cancel_scope.deadline = anyio.current_time() + DRAIN / SECOND
-            parts.stop_courier()
-        whole.cancel_scope.cancel()
+    async with anyio.create_task_group() as telling:
+        telling.start_soon(parts.courier)
+        async with anyio.create_task_group() as path:
+            path.start_soon(parts.pump.run, untold)
+            await _read(parts, stop)
+            path.cancel_scope.deadline = anyio.current_time() + DRAIN / SECOND
+        parts.stop_courier()
+
+
+@asynccontextmanager
+async def kept(heartbeat: Task) -> AsyncIterator[None]:
+    """Keep the lease for as long as the body runs, a rebuild of minutes included.
+
+    Raises:
+        LeaseLost: in a group; another daemon owns the database, and the body was cancelled.
+    """
+    async with anyio.create_task_group() as beating:
+        beating.start_soon(_beat, heartbeat)
+        yield
+        beating.cancel_scope.cancel()
 
 
 async def _read(parts: Parts, stop: anyio.Event) -> None:
@@ -63,7 +72,7 @@ async def _read(parts: Parts, stop: anyio.Event) -> None:
 
 
 async def _beat(heartbeat: Task) -> None:
-    """Keep the lease while nothing is committed; a database that is away is the pump's to report."""
+    """A database that is away is the pump's to report."""
     while True:
         await anyio.sleep(HEARTBEAT / SECOND)
         with suppress(StoreUnavailable):

@@ -13,6 +13,7 @@ from watcher.model.incident import Transition
 from watcher.model.message import Owed
 from watcher.model.ports import Book, Clock, Committed, Tick
 from watcher.model.sample import Poll
+from watcher.model.snapshot import TrackState
 from watcher.model.time import Instant
 from watcher.runtime.catching_up import CatchingUp
 
@@ -44,6 +45,8 @@ class Pump:
         self._router = router
         self._told = told
         self._catching_up = CatchingUp()
+        self._snapshot: Sequence[TrackState] = ()
+        self._late = 0
         self._log = structlog.get_logger()
 
     async def run(self, untold: Sequence[Transition] = ()) -> None:
@@ -63,12 +66,24 @@ class Pump:
         for poll in polls:
             for batch in poll.batches:
                 self._engine.ingest(batch)
-        return self._engine.evaluate(at)
+        transitions = self._engine.evaluate(at)
+        if self._engine.late > self._late:
+            self._log.warning("late_bins", count=self._engine.late - self._late)
+            self._late = self._engine.late
+        return transitions
 
     def _tick(self, at: Instant, polls: Sequence[Poll], transitions: Sequence[Transition]) -> Tick:
         released = self._catching_up.see(poll.sight for poll in polls)
         changes = [(change, self._router(change, at, self._is_behind(change))) for change in transitions]
-        return Tick(at, polls, changes, released, self._engine.needed_from())
+        return Tick(at, polls, changes, released, self._engine.needed_from(), self._moved())
+
+    def _moved(self) -> Sequence[TrackState] | None:
+        """Where the engine stands, where that has changed."""
+        now = self._engine.snapshot()
+        if now == self._snapshot:
+            return None
+        self._snapshot = now
+        return now
 
     def _is_behind(self, transition: Transition) -> bool:
         return dict(transition.key.labels)["source"] in self._catching_up

@@ -80,7 +80,7 @@ def story(before: Incident | None, after: Incident, transition: Transition) -> s
         case Change.MOVED:
             text = _movement(before or after, after)
         case Change.WITHDRAWN:
-            text = "withdrawn: by the corrected data it never was"
+            text = "withdrawn: by the numbers as they stand now it was no incident"
         case Change.MERGED:
             text = f"merged into {after.merged_into or 'an older incident'}"
         case Change.UNJUDGED:
@@ -91,7 +91,7 @@ def story(before: Incident | None, after: Incident, transition: Transition) -> s
 _ENDINGS: Final = {
     Resolution.RECOVERED: "recovered",
     Resolution.GONE: "over: what it was about is gone",
-    Resolution.UNJUDGED: "closed without data to judge it by",
+    Resolution.UNJUDGED: "closed unjudged",
     Resolution.MANUAL: "resolved by hand",
 }
 

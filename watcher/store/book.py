@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from sqlalchemy import Connection, bindparam, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, bindparam, case, insert, or_, select, tuple_, update
 
 from watcher.model.incident import Incident, Transition
 from watcher.model.message import Owed, Telling
@@ -13,7 +13,7 @@ from watcher.model.time import Instant
 from watcher.store import tables
 from watcher.store.database import Database
 from watcher.store.dispatch import DUE, SKIPPED, Dispatch, Letter, letter_values
-from watcher.store.journal import forget, journal_values, write_polls
+from watcher.store.journal import forget, journal_values, write_engine, write_polls
 from watcher.store.lease import Lease
 from watcher.store.ledger import Entry, Ledger, mark_of
 from watcher.store.rows import identity, incident_from, incident_values, source_of
@@ -48,6 +48,8 @@ class SqlBook:
         committed = _apply(connection, tick.changes, at=tick.at, new_id=self._new_id) if tick.changes else ()
         _release(connection, tick.released, tick.at)
         forget(connection, tick.forget_before)
+        if tick.engine is not None:
+            write_engine(connection, tick.engine)
         return committed
 
 
@@ -178,12 +180,12 @@ def _write_outbox(connection: Connection, dispatch: Dispatch, ledger: Ledger, at
 
 
 def _release(connection: Connection, sources: Sequence[str], at: Instant) -> None:
-    """What was held for these sources is due now; rows that wait for another attempt keep their time."""
+    """What was held for these sources is due when it is ready; what waits for another attempt stays."""
     outbox = tables.outbox.c
     if sources:
         connection.execute(
             update(tables.outbox)
             .where(outbox.source.in_(sources), outbox.state == DUE, outbox.held, outbox.attempts == 0)
             .where(outbox.due_at > at)
-            .values(due_at=at)
+            .values(due_at=case((outbox.ready_at > at, outbox.ready_at), else_=at))
         )

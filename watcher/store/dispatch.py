@@ -1,7 +1,7 @@
 """What one tick owes whom: the outbox rows of the incidents it touches, before they are written. Pure.
 
 A receiver is told what changed since it was last told, not every step between: what is not delivered yet is
-replaced by what is newer, and a withdrawal goes only where the opening went.
+replaced by what is newer, and what follows an opening also goes where that went.
 """
 
 from collections import defaultdict
@@ -30,8 +30,12 @@ _TELLINGS: Final[Mapping[Change, Telling]] = {
 }
 """A moved start or end is in the book and in the timeline, and told to nobody."""
 
+_WORDS: Final = frozenset({DUE, DONE})
+"""States of a row that its target has heard, or will."""
 _OPENINGS: Final = frozenset({Telling.OPENED, Telling.REOPENED})
 _ENDINGS: Final = frozenset({Telling.RESOLVED, Telling.WITHDRAWN})
+REMINDED: Final = _OPENINGS | {Telling.REMINDER}
+"""What the next reminder follows, however it was settled, while the incident stands open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +83,13 @@ class Dispatch:
                 self._drop(letters, _mooted(telling), f"over before it was told ({telling})")
         for one in owed:
             letters = targets[one.target]
+            if one.follows and not any(letter.state in _WORDS for letter in letters):
+                continue
             needed = _needed(telling, letters)
             self._drop(letters, _superseded(telling), f"superseded by {telling}")
-            letters.append(
-                Letter(
-                    id=None,
-                    incident_id=entry.incident_id,
-                    target=one.target,
-                    telling=telling,
-                    state=DUE if needed else SKIPPED,
-                    sending=False,
-                    detail="" if needed else "nothing new for this receiver",
-                    mark=entry.mark,
-                    owed=one,
-                    waits_for=_undelivered(letters),
-                )
-            )
+            letters.append(_letter(entry, telling, one, letters, needed=needed))
+            if not needed and _wants_reminder(telling, one, letters):
+                letters.append(_reminder(entry, one))
 
     @property
     def dropped(self) -> Mapping[int, str]:
@@ -113,6 +108,41 @@ class Dispatch:
                 letters[index] = replace(letter, state=SKIPPED, detail=reason)
                 if letter.id is not None:
                     self._dropped[letter.id] = reason
+
+
+def _letter(entry: Entry, telling: Telling, owed: Owed, before: Sequence[Letter], *, needed: bool) -> Letter:
+    return Letter(
+        id=None,
+        incident_id=entry.incident_id,
+        target=owed.target,
+        telling=telling,
+        state=DUE if needed else SKIPPED,
+        sending=False,
+        detail="" if needed else "nothing new for this receiver",
+        mark=entry.mark,
+        owed=owed,
+        waits_for=_undelivered(before),
+    )
+
+
+def _reminder(entry: Entry, owed: Owed) -> Letter:
+    """What a receiver is owed that need not be told of an opening: it knows, and it still stands."""
+    return Letter(
+        id=None,
+        incident_id=entry.incident_id,
+        target=owed.target,
+        telling=Telling.REMINDER,
+        state=DUE,
+        sending=False,
+        mark=f"reminder:{entry.mark}",
+        owed=replace(owed, not_before=owed.not_before + owed.repeat, held=False),
+    )
+
+
+def _wants_reminder(telling: Telling, owed: Owed, letters: Sequence[Letter]) -> bool:
+    """Whether nothing that is still under way would owe the next one."""
+    under_way = any(one.state == DUE and one.telling in REMINDED for one in letters)
+    return telling in _OPENINGS and owed.repeat > 0 and not under_way
 
 
 def _mooted(telling: Telling) -> frozenset[Telling]:
@@ -136,12 +166,12 @@ def _undelivered(letters: Sequence[Letter]) -> int | None:
 def _needed(telling: Telling, letters: Sequence[Letter]) -> bool:
     """Whether the receiver, given what it was last told, learns anything."""
     told = [one.telling for one in letters if one.state == DONE or (one.state == DUE and one.sending)]
-    last = next((one for one in reversed(told) if one in _OPENINGS | _ENDINGS), None)
+    last = told[-1] if told else None  # anything but an ending says that it stands
     match telling:
         case Telling.WITHDRAWN:
             return last is not None and last is not Telling.WITHDRAWN
         case Telling.OPENED | Telling.REOPENED:
-            return last not in _OPENINGS
+            return last is None or last in _ENDINGS
         case _:
             return last is not telling or telling is Telling.UNJUDGED
 
@@ -165,6 +195,7 @@ def letter_values(letter: Letter, incident: Incident, source: str, at: Instant) 
         "created_at": at,
         "due_at": owed.not_before,
         "held": owed.held,
+        "ready_at": owed.ready_at,
         "repeat": owed.repeat,
         "leased_until": 0,
         "waits_for": letter.waits_for,

@@ -9,7 +9,7 @@ from watcher.model.incident import Incident, Status
 from watcher.model.message import Telling
 from watcher.model.ports import Delivery, IncidentQuery, Owner, TimelineEntry
 from watcher.model.sample import Sight
-from watcher.store import tables
+from watcher.store import process, tables
 from watcher.store.database import Database
 from watcher.store.dispatch import DUE
 from watcher.store.lease import stands
@@ -86,8 +86,16 @@ class SqlHistory:
         row = connection.execute(select(tables.lease)).mappings().one()
         if not row["holder"]:
             return None
-        alive = stands(row, self._database.now(connection))
-        return Owner(holder=row["holder"], since=row["since"], seen=row["seen"], alive=alive)
+        pid, host = process.parts(row["holder"])
+        return Owner(
+            holder=row["holder"],
+            since=row["since"],
+            seen=row["seen"],
+            alive=stands(row, self._database.now(connection)),
+            pid=int(pid),
+            host=host,
+            process_alive=process.alive(row["holder"]),
+        )
 
 
 def _incidents(connection: Connection, statement: Select[tuple[object, ...]]) -> Sequence[Incident]:

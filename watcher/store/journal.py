@@ -1,22 +1,25 @@
-"""The journal of batches, cursors and sights: written by the tick, read to rebuild the engine."""
+"""The journal of batches, cursors, sights and the engine's state: written by the tick, read to rebuild."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, literal, select
 
 from watcher.model.incident import Incident, Status
 from watcher.model.sample import Cursor, Poll, SampleBatch, Sight
-from watcher.model.time import Instant
-from watcher.store import codec, tables
+from watcher.model.snapshot import TrackState
+from watcher.model.time import DAY, Duration, Instant
+from watcher.store import codec, snapshot, tables
 from watcher.store.database import Database
 from watcher.store.rows import incident_from
 from watcher.store.statements import upsert
 
 _PAGE: Final = 64
 """Batches read at once: a page of the largest is some tens of megabytes."""
+_FOUND_AGAIN: Final[Duration] = DAY
+"""How long before the oldest frozen edge an episode may have ended that the engine finds again."""
 
 
 class SqlJournal:
@@ -38,8 +41,15 @@ class SqlJournal:
         rows = await self._database.read(lambda connection: connection.execute(select(tables.cursor)).all())
         return {(row.source, row.stream): Cursor(**row._mapping) for row in rows}  # noqa: SLF001 - public by SQLAlchemy
 
+    async def engine(self) -> Sequence[TrackState]:
+        """Where the engine stood at the last tick; empty for a new database."""
+        return await self._database.read(_engine)
+
     async def standing(self) -> Sequence[Incident]:
-        """Incidents that are not over, and those that ended within what the journal covers; oldest first."""
+        """Incidents that are not over, and those that ended so late that they may be found again.
+
+        Oldest first.
+        """
         return await self._database.read(_standing)
 
 
@@ -55,14 +65,31 @@ def _decoded(payloads: Iterable[bytes]) -> list[SampleBatch]:
 
 def _standing(connection: Connection) -> Sequence[Incident]:
     incident = tables.incident.c
-    begins = select(func.min(tables.journal.c.first_start)).scalar_subquery()
-    recent = (incident.status == Status.RESOLVED) & (incident.resolved_at >= begins)
+    since = literal(_judged_from(connection), BigInteger)  # no time compares with NULL
+    recent = (incident.status == Status.RESOLVED) & (incident.resolved_at >= since)
     query = (
         select(tables.incident)
         .where(incident.status.in_([Status.OPEN, Status.ACKNOWLEDGED]) | recent)
         .order_by(incident.opened_at, incident.id)
     )
     return [incident_from(row) for row in connection.execute(query).mappings()]
+
+
+def _judged_from(connection: Connection) -> Instant | None:
+    """Since when an episode may have ended that the engine finds again; None: no end is.
+
+    An engine that has frozen nothing judges all that the journal holds.
+    """
+    frozen = [track.frozen_at for track in _engine(connection)]
+    if frozen:
+        return min(frozen) - _FOUND_AGAIN
+    begins: Instant | None = connection.scalar(select(func.min(tables.journal.c.first_start)))
+    return begins
+
+
+def _engine(connection: Connection) -> Sequence[TrackState]:
+    payload: bytes | None = connection.scalar(select(tables.engine_state.c.payload))
+    return () if payload is None else snapshot.decode(payload)
 
 
 def journal_values(batch: SampleBatch) -> dict[str, object]:
@@ -94,10 +121,21 @@ def write_polls(
     upsert(connection, tables.sight, [asdict(sight) for sight in sights.values()])
 
 
-def forget(connection: Connection, before: Mapping[str, Instant]) -> None:
-    """Drop journal rows that end at or before their source's instant."""
+def write_engine(connection: Connection, states: Sequence[TrackState]) -> None:
+    """Keep where the engine stands, in place of where it stood."""
+    upsert(connection, tables.engine_state, [{"id": 1, "payload": snapshot.encode(states)}])
+
+
+def forget(connection: Connection, before: Mapping[tuple[str, str], Instant]) -> None:
+    """Drop journal rows that end at or before the instant of their (source, stream)."""
     journal = tables.journal.c
-    for source, instant in before.items():
+    if before:
+        ended = delete(tables.journal).where(
+            journal.source == bindparam("of"),
+            journal.stream == bindparam("name"),
+            journal.last_end <= bindparam("until"),
+        )
         connection.execute(
-            delete(tables.journal).where(journal.source == source, journal.last_end <= instant)
+            ended,
+            [{"of": source, "name": stream, "until": until} for (source, stream), until in before.items()],
         )

@@ -1,7 +1,8 @@
 """The outbox: messages owed, claimed under a lease so that a crash delivers them again."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Select, case, func, insert, select, update
 
@@ -9,12 +10,10 @@ from watcher.model.incident import Status
 from watcher.model.message import Due, Telling
 from watcher.model.time import Duration, Instant
 from watcher.store.database import Database
-from watcher.store.dispatch import DEAD, DONE, DUE, SKIPPED
+from watcher.store.dispatch import DEAD, DONE, DUE, REMINDED, SKIPPED
 from watcher.store.rows import incident_from
 from watcher.store.statements import chunks
 from watcher.store.tables import incident, outbox
-
-_REMINDED = (Telling.OPENED, Telling.REOPENED, Telling.REMINDER)
 
 
 class SqlOutbox:
@@ -32,35 +31,45 @@ class SqlOutbox:
 
     async def done(self, rows: Sequence[Due], *, at: Instant, detail: str) -> None:
         """They were told; the next reminder, where one is owed, is scheduled in the same transaction."""
-        ids = [row.id for row in rows]
-        await self._database.write(partial(_done, ids=ids, at=at, detail=detail))
+        values = {"state": DONE, "detail": detail, "attempts": outbox.c.attempts + 1}
+        await self._set(rows, at, values, settled=True)
 
     async def skipped(self, rows: Sequence[Due], *, at: Instant, reason: str) -> None:
         """They need not be told, for a named reason."""
-        values = {"state": SKIPPED, "detail": reason, "changed_at": at, "leased_until": 0}
-        await self._set(rows, values)
+        await self._set(rows, at, {"state": SKIPPED, "detail": reason}, settled=True)
 
     async def failed(self, rows: Sequence[Due], *, at: Instant, error: str, retry_at: Instant | None) -> None:
         """An attempt failed: due again at `retry_at`, or dead when that is None."""
-        values = {"detail": error, "changed_at": at, "leased_until": 0, "attempts": outbox.c.attempts + 1}
+        values: dict[str, object] = {"detail": error, "attempts": outbox.c.attempts + 1}
         values |= {"state": DEAD} if retry_at is None else {"due_at": retry_at}
-        await self._set(rows, values)
+        await self._set(rows, at, values, settled=retry_at is None)
 
     async def next_due(self, target: str) -> Instant | None:
         """When the earliest open row of the target is due or its claim ends; None when there is none."""
         return await self._database.read(partial(_next_due, target=target))
 
-    async def _set(self, rows: Sequence[Due], values: dict[str, object]) -> None:
+    async def retire(self, known: Collection[str], *, at: Instant) -> int:
+        """Skip what is owed to targets that are not among those known any more; how many rows that were."""
+        return await self._database.write(partial(_retire, known=known, at=at))
+
+    async def _set(
+        self, rows: Sequence[Due], at: Instant, values: Mapping[str, object], *, settled: bool
+    ) -> None:
+        """What is settled, however that went, is followed by the next reminder where one is owed."""
         ids = [row.id for row in rows]
+        changed = {**values, "changed_at": at, "leased_until": 0}
 
         def work(connection: Connection) -> None:
             for some in chunks(ids):
-                connection.execute(update(outbox).where(outbox.c.id.in_(some), _OPEN).values(values))
+                if settled:
+                    _remind(connection, some, at)
+                connection.execute(update(outbox).where(outbox.c.id.in_(some), _OPEN).values(changed))
 
         await self._database.write(work)
 
 
 _OPEN: ColumnElement[bool] = outbox.c.state == DUE
+_GONE: Final = "its target is no longer configured"
 
 
 def _heads(target: str) -> ColumnElement[bool]:
@@ -111,23 +120,19 @@ def _heard() -> ColumnElement[bool]:
     return select(told.c.id).where(of_same, told.c.state == DONE).correlate(outbox).exists().label("heard")
 
 
-def _done(connection: Connection, ids: Sequence[int], at: Instant, detail: str) -> None:
-    for some in chunks(ids):
-        _remind(connection, some, at)
-        told = update(outbox).where(outbox.c.id.in_(some), _OPEN)
-        attempts = outbox.c.attempts + 1
-        connection.execute(
-            told.values(state=DONE, detail=detail, changed_at=at, leased_until=0, attempts=attempts)
-        )
+def _retire(connection: Connection, known: Collection[str], at: Instant) -> int:
+    gone = update(outbox).where(_OPEN, outbox.c.target.not_in(sorted(known)))
+    skipped = gone.values(state=SKIPPED, detail=_GONE, changed_at=at, leased_until=0)
+    return connection.execute(skipped).rowcount
 
 
 def _remind(connection: Connection, ids: Sequence[int], at: Instant) -> None:
-    """Owe the next reminder of what is told now and still open; who acknowledged needs none."""
+    """Owe the next reminder of what is settled now and still open; who acknowledged needs none."""
     query = (
         select(outbox)
         .join(incident, incident.c.id == outbox.c.incident_id)
         .where(outbox.c.id.in_(ids), _OPEN, outbox.c.repeat > 0)
-        .where(outbox.c.telling.in_(_REMINDED), incident.c.status == Status.OPEN)
+        .where(outbox.c.telling.in_(REMINDED), incident.c.status == Status.OPEN)
     )
     reminders = [
         {

@@ -69,6 +69,7 @@ incident = Table(
         sqlite_where=_LIVE,
         postgresql_where=_LIVE,
     ),
+    Index("ix_incident_identity_opened_at", "identity", "opened_at"),  # withdrawn ones are looked up too
     Index("ix_incident_opened_at", "opened_at"),
     Index("ix_incident_status", "status", "resolved_at"),
 )
@@ -100,6 +101,7 @@ outbox = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False),
     Column("held", Boolean, nullable=False),
+    Column("ready_at", BigInteger, nullable=False),  # when it is due once it is held no longer
     Column("repeat", BigInteger, nullable=False),
     Column("leased_until", BigInteger, nullable=False),  # 0: nobody is sending it
     Column("waits_for", BigInteger),  # an older row about the same, not delivered when this one was written
@@ -147,8 +149,15 @@ journal = Table(
     Column("first_start", BigInteger, nullable=False),
     Column("last_end", BigInteger, nullable=False),
     Column("payload", LargeBinary, nullable=False),
-    Index("ix_journal_source_last_end", "source", "last_end"),
+    Index("ix_journal_source_stream_last_end", "source", "stream", "last_end"),
     sqlite_autoincrement=True,
+)
+
+engine_state = Table(
+    "engine_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # one row: 1
+    Column("payload", LargeBinary, nullable=False),
 )
 
 lease = Table(

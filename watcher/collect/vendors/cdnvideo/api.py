@@ -31,7 +31,7 @@ class Envelope(msgspec.Struct):
     description: Any = None
 
 
-class TokenAnswer(msgspec.Struct):
+class TokenAnswer(Envelope):
     """`lifetime` is in milliseconds. The prose says `auth_token`, every example says `token`."""
 
     token: str = ""
@@ -53,7 +53,10 @@ class AccountsAnswer(msgspec.Struct):
 
 
 class QueryTimedOut(CollectError):
-    """A 504: asking the same again is no use, asking for less is. So nothing retries it by itself."""
+    """A 504, or no answer in our time: asking the same again is no use, asking for less is.
+
+    So nothing retries it by itself.
+    """
 
     family = "vendor"
 
@@ -79,8 +82,9 @@ def metrics_request(url: str, account: str, window: Window, metrics: Sequence[st
         raise ValueError("a window starts and ends on a whole minute")
     if not MINUTE <= window.end - window.start <= 10 * MINUTE:
         raise ValueError("a window is 1 to 10 minutes long")
-    query = (("account", account), ("start", minute(window.start)), ("end", minute(window.end)))
-    return Request("GET", url, (*query, *(("metric", metric) for metric in metrics)), classify=classify)
+    which = (("account", account), ("start", minute(window.start)), ("end", minute(window.end)))
+    query = (*which, *(("metric", metric) for metric in metrics))
+    return Request("GET", url, query, classify=classify_query, late=QueryTimedOut)
 
 
 def minute(instant: Instant) -> str:
@@ -102,25 +106,33 @@ def classify(response: Response) -> CollectError | None:
     error = by_status(replace(response, status=status))
     if error is None:
         return None
-    family = QueryTimedOut if status == 504 else type(error)
-    text = clean(envelope.description)
-    message = f"HTTP {status}: {text}" if text else f"HTTP {status}"
-    return family(message, status=status, retry_after=error.retry_after)
+    return type(error)(_words(status, envelope), status=status, retry_after=error.retry_after)
+
+
+def classify_query(response: Response) -> CollectError | None:
+    """The same of a query for metrics, which may have asked for too much at once."""
+    error = classify(response)
+    return QueryTimedOut(str(error), status=504) if error is not None and error.status == 504 else error
 
 
 def clean(text: object, limit: int = 200) -> str:
     """A vendor's text for a message: one line, printable, short, without anything like a token."""
     if not isinstance(text, str):
         return ""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 10 * limit]).split())
-    return _SECRET.sub("***", line)[:limit]
+    masked = _SECRET.sub("***", text)  # before it is cut: the rest of a token looks like none
+    return " ".join("".join(c if c.isprintable() else " " for c in masked[: 10 * limit]).split())[:limit]
+
+
+def _words(status: int, envelope: Envelope) -> str:
+    text = clean(envelope.description)
+    return f"HTTP {status}: {text}" if text else f"HTTP {status}"
 
 
 _ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 
 
 def parse_token(response: Response) -> tuple[str, Duration | None]:
-    """The token and how long it lives; None where the answer does not say.
+    """The token and how long it lives; None where the answer does not say, or says what cannot be.
 
     Raises:
         ContractBroken: no usable token in the answer.
@@ -128,10 +140,9 @@ def parse_token(response: Response) -> tuple[str, Duration | None]:
     answer = decode_json(response, TokenAnswer, strict=False, secret=True)
     token = answer.token or answer.auth_token
     if not is_header(token):
-        raise ContractBroken("the token call gave no usable token")
-    if answer.lifetime is not None and not 0 < answer.lifetime < 2**53:
-        raise ContractBroken(f"the token's lifetime is {answer.lifetime:g} ms")
-    return token, None if answer.lifetime is None else int(answer.lifetime)
+        raise ContractBroken(f"no usable token: {_words(response.status, answer)}", status=response.status)
+    lifetime = answer.lifetime
+    return token, int(lifetime) if lifetime is not None and 1 <= lifetime < 2**53 else None
 
 
 def parse_accounts(response: Response) -> list[Account]:

@@ -1,21 +1,23 @@
 """Who we are to CDNvideo: a token got by logging in, or one that was given. Both are middlewares.
 
 The vendor bans an account for 3 hours after 7 wrong passwords and takes 20 token calls a minute. So one
-task logs in at a time, a rejected login is repeated after an hour at the earliest and three times at most,
-and a refused data call asks for one new token only. Statuses decide here, not error families: whatever
-judged the answer first may have seen a skewed clock in it.
+task logs in at a time, an answer without a token is a rejection, which `breaker.Credentials` guards, and no
+login is repeated by whoever repeats the call that needed it. Statuses decide on data calls, not error
+families: whatever judged the answer first may have seen a skewed clock in it.
 """
 
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
 import anyio
 from aiolimiter import AsyncLimiter
 
+from watcher.collect.collector import Access
 from watcher.collect.http import Handler, Middleware, Request, Response
 from watcher.collect.vendors.cdnvideo.api import accounts_request, is_header, login_request, parse_token
 from watcher.collect.vendors.cdnvideo.settings import CdnvideoSettings
+from watcher.document.redaction import redact
 from watcher.document.secrets import Secret
 from watcher.errors import (
     AuthenticationFailed,
@@ -26,29 +28,27 @@ from watcher.errors import (
     SecretUnavailable,
     VendorFailed,
 )
-from watcher.model.time import HOUR, MINUTE, Duration, Instant
+from watcher.model.time import HOUR, MINUTE, SECOND, Duration, Instant
 
 HEADER: Final = "CDN-AUTH-TOKEN"
-REJECTION_HOLDS: Final[Duration] = HOUR
-BAN: Final[Duration] = 3 * HOUR
-"""How long the vendor bans after 7 wrong passwords; a 403 from the token call may be that."""
-MOST_REJECTIONS: Final = 4
-"""Of the same credentials, ever: well under 7."""
+BAN: Final = 3 * HOUR / SECOND
+"""Seconds that the vendor bans for after 7 wrong passwords; a 403 from the token call may be that."""
+FAILURE_HOLDS: Final[Duration] = MINUTE
+"""How long a login that failed in passing stands for all who need one."""
 REFUSAL_HOLDS: Final[Duration] = HOUR
 """How long an account refused to a fresh token is believed refused, before another login is spent on it."""
 _REFUSED: Final = {401, 403}
-_REJECTED: Final = {400, 401, 403}
-"""Of the token call. OAuth says 400 where others say 401."""
 _PASSING: Final = (VendorFailed, NetworkFailed, QuotaExceeded)
+"""Of the token call: what says nothing of the password."""
 
 
-def credential(settings: CdnvideoSettings, base: str, now: Callable[[], Instant]) -> Middleware:
+def credential(settings: CdnvideoSettings, base: str, access: Access) -> Middleware:
     """What the settings name: a login or a token."""
     if settings.token is not None:
         return GivenToken(base, settings.token)
     if settings.username is None or settings.password is None:
         raise AssertionError("the settings' validator lets through a whole login or a token")
-    return Login(base, settings.username, settings.password, now)
+    return Login(base, settings.username, settings.password, access)
 
 
 class GivenToken:
@@ -99,39 +99,34 @@ class _Token:
     expires_at: Instant | None
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Rejection:
-    login: tuple[str, str]
-    message: str
-    status: int | None
-    until: Instant
-    times: int
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: CollectError
+    at: Instant
 
 
 class Login:
     """A token got by username and password, shared by all streams of the source."""
 
-    def __init__(self, base: str, username: Secret, password: Secret, now: Callable[[], Instant]) -> None:
+    def __init__(self, base: str, username: Secret, password: Secret, access: Access) -> None:
         self._base = base
         self._username = username
         self._password = password
-        self._now = now
+        self._now = access.now
+        self._learned = access.learned
         self._token: _Token | None = None
-        self._rejection: _Rejection | None = None
+        self._failure: _Failure | None = None
         self._refused: dict[str, Instant] = {}
+        """When an account was refused to a fresh token."""
         self._lock = anyio.Lock()
         # A leaky bucket lets its size through at once and as much again in a minute: 20 in any minute.
         self._limiter = AsyncLimiter(10, 60)
-
-    def forget(self) -> None:
-        """Allow one more login after a rejected one. For a person who asked, never for a loop."""
-        self._rejection = None
 
     async def __call__(self, request: Request, call_next: Handler) -> Response:
         """Send it with a token that has some life left; once more with a new one where that is refused.
 
         Raises:
-            AuthenticationFailed: the login was rejected, now or before; then nothing was sent.
+            AuthenticationFailed: the login was rejected; the request was not sent.
             PermissionMissing: a new token is refused too.
         """
         token, subject = await self._current(call_next), _subject(request)
@@ -140,7 +135,7 @@ class Login:
         except CollectError as error:
             if error.status not in _REFUSED:
                 raise
-            if self._now() < self._refused.get(subject, 0):
+            if self._holds(self._refused.get(subject), REFUSAL_HOLDS):
                 raise _no_access(subject, error) from error
         token = await self._current(call_next, refused=token)
         try:
@@ -148,7 +143,7 @@ class Login:
         except CollectError as error:
             if error.status not in _REFUSED:
                 raise
-            self._refused[subject] = self._now() + REFUSAL_HOLDS
+            self._refused[subject] = self._now()
             raise _no_access(subject, error) from error
         self._refused.pop(subject, None)
         return response
@@ -156,53 +151,55 @@ class Login:
     async def _current(self, call_next: Handler, refused: str = "") -> str:
         """A token with some life left, other than the refused one."""
         async with self._lock:
-            held, now = self._token, self._now()
+            held = self._token
             if held is None or held.value == refused:
-                self._token = await self._log_in(call_next)
-            elif held.renew_at is not None and now >= held.renew_at:
-                self._token = await self._renewed(call_next, held)
-            return self._token.value if self._token is not None else ""
+                self._token = token = await self._log_in(call_next)
+            elif held.renew_at is not None and self._now() >= held.renew_at:
+                self._token = token = await self._renewed(call_next, held)
+            else:
+                token = held
+            return token.value
 
     async def _renewed(self, call_next: Handler, held: _Token) -> _Token:
-        """A new token; the held one for another minute where the vendor cannot give one just now."""
+        """A new token; the held one while it lives and the vendor cannot give another just now."""
         try:
             return await self._log_in(call_next)
         except _PASSING:
-            now = self._now()
-            if held.expires_at is None or now >= held.expires_at:
+            if held.expires_at is None or self._now() >= held.expires_at:
                 raise
-            return replace(held, renew_at=now + MINUTE)
+            return held
 
     async def _log_in(self, call_next: Handler) -> _Token:
+        """A new token. A rejection ends the held one too: nothing may succeed that has not logged in anew."""
+        if self._failure is not None and self._holds(self._failure.at, FAILURE_HOLDS):
+            raise _again(self._failure.error)
         login = (_reveal(self._username), _reveal(self._password))
-        self._check_not_rejected(login)
         async with self._limiter:
             asked_at = self._now()
             try:
-                response = await _exchange(login_request(self._base, *login), call_next, login)
+                value, lifetime = parse_token(
+                    await _exchange(login_request(self._base, *login), call_next, login)
+                )
+            except _PASSING as error:
+                self._failure = _Failure(_again(error), self._now())
+                raise
             except CollectError as error:
-                if error.status not in _REJECTED:
-                    raise
-                raise self._rejected(login, error) from error
-        self._rejection = None
-        value, lifetime = parse_token(response)
+                self._token = None
+                raise _rejected(error) from error
+        self._learned(value)
         if lifetime is None:
             return _Token(value, None, None)
         return _Token(value, asked_at + lifetime * 9 // 10, asked_at + lifetime)
 
-    def _rejected(self, login: tuple[str, str], error: CollectError) -> AuthenticationFailed:
-        before = self._rejection
-        times = 1 + (before.times if before is not None and before.login == login else 0)
-        until = self._now() + (BAN if error.status == 403 else REJECTION_HOLDS)
-        self._rejection = _Rejection(login, f"login rejected ({error})", error.status, until, times)
-        return AuthenticationFailed(self._rejection.message, status=error.status)
+    def _holds(self, since: Instant | None, duration: Duration) -> bool:
+        """Also when the clock was set back since: then it is over."""
+        return since is not None and 0 <= self._now() - since < duration
 
-    def _check_not_rejected(self, login: tuple[str, str]) -> None:
-        rejection = self._rejection
-        if rejection is None or rejection.login != login:
-            return
-        if rejection.times >= MOST_REJECTIONS or self._now() < rejection.until:
-            raise AuthenticationFailed(rejection.message, status=rejection.status)
+
+def _rejected(error: CollectError) -> AuthenticationFailed:
+    """Of a token call answered without a token: whatever it says, it may count as a wrong password."""
+    wait = BAN if error.status == 403 else error.retry_after
+    return AuthenticationFailed(f"login rejected ({error})", status=error.status, retry_after=wait)
 
 
 async def _ask(request: Request, call_next: Handler, token: str) -> Response:
@@ -210,7 +207,7 @@ async def _ask(request: Request, call_next: Handler, token: str) -> Response:
     return await _exchange(replace(request, headers=headers), call_next, (token,))
 
 
-async def _exchange(request: Request, call_next: Handler, secrets: tuple[str, ...]) -> Response:
+async def _exchange(request: Request, call_next: Handler, secrets: Collection[str]) -> Response:
     """An answer that is no error, whether or not the handler judges answers itself.
 
     Raises:
@@ -227,11 +224,13 @@ async def _exchange(request: Request, call_next: Handler, secrets: tuple[str, ..
     raise _masked(error, secrets) from None
 
 
-def _masked(error: CollectError, secrets: tuple[str, ...]) -> CollectError:
-    text = str(error)
-    for secret in secrets:
-        text = text.replace(secret, "***") if len(secret) > 3 else text
-    return type(error)(text, status=error.status, retry_after=error.retry_after)
+def _masked(error: CollectError, secrets: Collection[str]) -> CollectError:
+    return _again(error, redact(str(error), secrets))
+
+
+def _again(error: CollectError, message: str = "") -> CollectError:
+    """As it was, to be raised anew."""
+    return type(error)(message or str(error), status=error.status, retry_after=error.retry_after)
 
 
 def _no_access(subject: str, error: CollectError) -> PermissionMissing:

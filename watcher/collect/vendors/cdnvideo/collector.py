@@ -1,7 +1,7 @@
 """Reading CDNvideo: which streams an account makes, and the calls that one window of one needs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -19,7 +19,7 @@ from watcher.collect.vendors.cdnvideo.api import (
 from watcher.collect.vendors.cdnvideo.auth import credential
 from watcher.collect.vendors.cdnvideo.parse import Page, Provenance, batch_of, merged, parse_page
 from watcher.collect.vendors.cdnvideo.settings import CdnvideoSettings
-from watcher.errors import ContractBroken, PermissionMissing, VendorFailed
+from watcher.errors import ContractBroken, NetworkFailed, PermissionMissing, VendorFailed
 from watcher.model.sample import SampleBatch
 from watcher.model.time import HOUR, MINUTE, Duration, Instant, format_duration
 
@@ -46,8 +46,10 @@ class Cdnvideo:
         self._settings = settings
         self._now = access.now
         self._base = settings.base_url.reveal().rstrip("/")
-        self._http = access.http([credential(settings, self._base, access.now)])
+        self._http = access.http([credential(settings, self._base, access)])
         self._parts: dict[str, _Parts] = {}
+        self._inactive: Mapping[str, str] = {}
+        """Status of accounts that are left out."""
         self._slipping: set[str] = set()
 
     async def streams(self) -> Sequence[StreamSpec]:
@@ -70,21 +72,14 @@ class Cdnvideo:
         accounts = parse_accounts(await self._http(accounts_request(self._base)))
         if not accounts:
             raise ContractBroken("the list of accounts is empty")
-        for account in accounts:
-            if account.status != "active":
-                _log.warning(
-                    "account_inactive",
-                    source=self._settings.name,
-                    account=account.name,
-                    status=account.status,
-                )
+        self._tell_inactive({account.name: account.status for account in accounts})
         active = tuple(dict.fromkeys(account.name for account in accounts if account.status == "active"))
         if not active:
             raise PermissionMissing(f"none of {len(accounts)} accounts is active")
         return active
 
     async def _pages(self, stream: str, account: str, window: Window, *, by_resource: bool) -> Sequence[Page]:
-        """The query's answers. A 504 halves the metrics of a call, for this window and for the next hour."""
+        """The query's answers. One that came too late halves the metrics of a call, for the next hour too."""
         count = self._count(stream)
         while True:
             try:
@@ -94,7 +89,9 @@ class Cdnvideo:
                 ]
             except QueryTimedOut as error:
                 if count >= min(_MOST_PARTS, len(self._settings.metrics)):
-                    raise VendorFailed(str(error), status=error.status) from error
+                    self._parts.pop(stream, None)  # splitting did not help
+                    family = NetworkFailed if error.status is None else VendorFailed
+                    raise family(str(error), status=error.status) from error
                 count *= 2
                 self._parts[stream] = _Parts(count, self._now() + _PARTS_HOLD)
                 _log.info("query_split", source=self._settings.name, stream=stream, calls=count)
@@ -107,6 +104,16 @@ class Cdnvideo:
     def _count(self, stream: str) -> int:
         parts = self._parts.get(stream)
         return parts.count if parts is not None and self._now() < parts.until else 1
+
+    def _tell_inactive(self, statuses: Mapping[str, str]) -> None:
+        inactive = {account: status for account, status in statuses.items() if status != "active"}
+        before, self._inactive = self._inactive, inactive
+        log = _log.bind(source=self._settings.name)
+        for account, status in inactive.items():
+            if before.get(account) != status:
+                log.warning("account_inactive", account=account, status=status)
+        for account in before.keys() - inactive.keys():
+            log.info("account_no_longer_inactive", account=account, status=statuses.get(account, "gone"))
 
     def _tell_slips(self, stream: str, page: Page) -> None:
         if page.slips and stream not in self._slipping:
@@ -144,7 +151,7 @@ def account_streams(settings: CdnvideoSettings, account: str) -> Sequence[Stream
 
     past = f"resources-{format_duration(coarse)}"
     fine = spec("resources", width=FINEST, backfill=fine_backfill, after=past if older else "")
-    totals = spec("totals", width=FINEST, backfill=recent, after="resources")
+    totals = replace(spec("totals", width=FINEST, backfill=recent, after="resources"), aside=True)
     if not older:
         return [fine, totals]
     return [spec(past, width=coarse, backfill=settings.backfill, until=fine_backfill), fine, totals]

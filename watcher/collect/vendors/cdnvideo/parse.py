@@ -6,7 +6,7 @@ changed contract.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
@@ -27,6 +27,11 @@ from watcher.model.time import SECOND, Duration, Instant, parse_rfc3339
 
 SIZES: Final = ("0_250k", "250k_500k", "500k_750k", "750k_1m", "1m_2m", "2m_3m", "3m_4m", "4M+")
 """Response sizes that request times are split by, as the vendor spells them."""
+COUNTED: Final = frozenset(
+    f"{tier}_{what}" for tier in TIERS for what in ("requests_total", *(f"status_{name}" for name in CLASSES))
+)
+"""What is there wherever there is traffic."""
+RATIO: Final = "edge_hit_ratio"
 _RATIO_ROUNDING: Final = 1e-6
 _LARGEST: Final = 2.0**53
 """Beyond this a count is no longer exact, and no minute has so many bytes."""
@@ -76,7 +81,9 @@ def parse_page(
     if not by_resource and len(rows) > 1:
         raise ContractBroken(f"{len(rows)} rows of account totals")
     resources = _resources(rows) if by_resource else ("",) * len(rows)
-    columns, slips = _possible(columns_of(rows), resources)
+    said, absent = columns_of(rows)
+    columns, slips = _possible(said, resources)
+    _check_counted(absent, columns)
     names = {row.resource: clean(row.resource_name or row.cname) for row in rows} if by_resource else {}
     return Page(resources, {str(key): name for key, name in names.items() if name}, columns, slips)
 
@@ -147,7 +154,20 @@ def _resources(rows: Sequence[Any]) -> tuple[str, ...]:
     return resources
 
 
-ColumnsOf: TypeAlias = Callable[[Sequence[Any]], Columns]
+def _check_counted(absent: Collection[str], columns: Columns) -> None:
+    """Where a tier has traffic, its requests and classes are there: null, 0 or a count, but there.
+
+    An answer without the key at all is one in which the metric has another name now.
+    """
+    for metric in sorted(COUNTED.intersection(absent)):
+        tier, _, _ = metric.partition("_")
+        counts = [column for name, column in columns.items() if name.startswith(tier) and name != RATIO]
+        if any((column > 0).any() for column in counts):
+            raise ContractBroken(f"{metric} is in no row, and {tier} has traffic")
+
+
+ColumnsOf: TypeAlias = Callable[[Sequence[Any]], tuple[Columns, Collection[str]]]
+"""Columns, and the names of those that no row has: their keys are not there, not even with a null."""
 
 
 @lru_cache(maxsize=64)
@@ -166,14 +186,19 @@ def _reader(metrics: tuple[str, ...], by_resource: bool) -> tuple[type[Any], Col
     echo = [(name, Any, None) for name in ("status", "account", "start", "end")]
     answer: Any = msgspec.defstruct("Answer", [("data", list[row]), *echo])  # type: ignore[valid-type]
 
-    def columns_of(rows: Sequence[Any]) -> Columns:
+    def columns_of(rows: Sequence[Any]) -> tuple[Columns, Collection[str]]:
         columns = {
             key: np.fromiter(map(attrgetter(f"v{place}"), rows), np.float64, len(rows))
             for place, key in enumerate(keys)
         }
+        absent = [
+            key
+            for place, key in enumerate(keys)
+            if np.isnan(columns[key]).all() and all(getattr(row, f"v{place}") is not None for row in rows)
+        ]
         for metric in timed:
             columns.update(_nested(metric, rows, columns))
-        return columns
+        return columns, absent
 
     return answer, columns_of
 
@@ -202,7 +227,7 @@ def _second(value: object) -> float:
 def _possible(columns: Columns, resources: Sequence[str]) -> tuple[Columns, tuple[str, ...]]:
     kept, slips = {}, []
     for name, column in columns.items():
-        top = 1 + _RATIO_ROUNDING if name == "edge_hit_ratio" else _LARGEST
+        top = 1 + _RATIO_ROUNDING if name == RATIO else _LARGEST
         impossible = (column < 0) | (column > top)
         if impossible.any():
             worst = int(np.argmax(impossible))
@@ -211,8 +236,8 @@ def _possible(columns: Columns, resources: Sequence[str]) -> tuple[Columns, tupl
                 raise ContractBroken(f"no value of {name} can be: {what}")
             slips.append(what)
         kept[name] = np.where(impossible, np.nan, column)
-    if "edge_hit_ratio" in kept:
-        kept["edge_hit_ratio"] = np.minimum(kept["edge_hit_ratio"], 1.0)
+    if RATIO in kept:
+        kept[RATIO] = np.minimum(kept[RATIO], 1.0)
     return kept, tuple(slips)
 
 
@@ -249,9 +274,9 @@ def _counts(columns: Columns, tier: str) -> Iterator[tuple[MetricKey, Floats]]:
 def _cache(columns: Columns, width: Duration) -> Iterator[tuple[MetricKey, Floats]]:
     if (hits := columns.get("edge_hit_bytes")) is not None:
         yield _key("cdn_hit_bytes", tier="edge"), hits
-    if "edge_hit_ratio" not in columns:
+    if RATIO not in columns:
         return
-    ratio = columns["edge_hit_ratio"]
+    ratio = columns[RATIO]
     if "edge_requests_total" in columns:  # a share of nothing is no share
         ratio = np.where(columns["edge_requests_total"] == 0, np.nan, ratio)
     yield _key("cdn_hit_ratio", basis="bytes"), ratio

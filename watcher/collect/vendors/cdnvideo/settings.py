@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from watcher.collect.collector import SourceSettings
 from watcher.document.fields import DurationField
 from watcher.document.secrets import Secret, SecretUrl
+from watcher.errors import SecretUnavailable
 from watcher.model.time import HOUR, MINUTE, Duration
 
 TIERS: Final = ("edge", "origin")
@@ -41,12 +42,25 @@ def _problem(what: str, hint: str) -> PydanticCustomError:
 
 
 def _base_url(url: SecretUrl) -> SecretUrl:
-    parts = urlsplit(url.template)
-    if url.whole is None and (parts.scheme not in {"http", "https"} or not parts.netloc):
+    try:
+        text = url.reveal()
+    except SecretUnavailable:
+        return url  # nothing is known of it yet
+    if not _is_address(text):
         raise _problem("base_url is not an HTTP address", "write https://api.cdnvideo.ru")
-    if parts.query or parts.fragment:
+    if "?" in text or "#" in text:
         raise _problem("base_url has a query or fragment", "write only scheme, host and path")
     return url
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    letters = all(letter.isalnum() or letter in "-._:" for letter in host)
+    return parts.scheme in {"http", "https"} and bool(host) and letters and port != 0
 
 
 def _max_window(window: Duration) -> Duration:

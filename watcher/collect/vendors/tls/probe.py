@@ -6,8 +6,10 @@ Whether the name fits is judged on the certificate itself.
 """
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
 
@@ -15,55 +17,37 @@ import anyio
 from anyio.streams.tls import TLSAttribute
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
-from service_identity import CertificateError, VerificationError
-from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
+from service_identity import CertificateError
+from service_identity.hazmat import DNS_ID, DNSPattern, IPAddress_ID, IPAddressPattern
 
+from watcher.collect.trust import loading
 from watcher.collect.vendors.tls.settings import Target, is_ip
-from watcher.errors import UserError
 from watcher.model.time import SECOND, Duration, Instant, rfc3339
 from watcher.model.words import span
 
 _NO_CHECK_TIME: Final = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which `ssl` does not name."""
+UNREADABLE_NAMES: Final = "the certificate's names cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What one endpoint presented. Empty words mean that the check passed."""
 
-    certificate: x509.Certificate
+    not_after: Instant
+    """When the certificate expires."""
     chain_fault: str
-    host_fault: str
-
-    @property
-    def not_after(self) -> Instant:
-        """When it expires."""
-        return round(self.certificate.not_valid_after_utc.timestamp()) * SECOND
-
-    @property
-    def facts(self) -> Mapping[str, str]:
-        """What evidence says of it."""
-        facts = {
-            "fingerprint": self.certificate.fingerprint(SHA256()).hex(),
-            "issuer": self.certificate.issuer.rfc4514_string(),
-            "subject": self.certificate.subject.rfc4514_string(),
-            "serial": f"{self.certificate.serial_number:x}",
-            "not_after": rfc3339(self.not_after),
-            "chain": self.chain_fault,
-            "host": self.host_fault,
-        }
-        return {name: fact for name, fact in facts.items() if fact}
+    host_fault: str | None
+    """None where the certificate's names cannot be read."""
+    facts: Mapping[str, str]
+    """What evidence says of it."""
 
 
 async def probe(target: Target, trust: ssl.SSLContext, timeout: Duration) -> Finding | str:  # noqa: ASYNC109 - of each handshake
-    """What the endpoint presents, or in words why nothing is known of it."""
+    """What the endpoint presents, or in words why nothing is known of it. Raises nothing but cancellation."""
     try:
-        try:
-            der, chain_fault = await _handshake(target, trust, timeout), ""
-        except ssl.SSLCertVerificationError as error:
-            der, chain_fault = await _handshake(target, _trusting_all(), timeout), error.verify_message
-        certificate = x509.load_der_x509_certificate(der)
-        return Finding(certificate, chain_fault, host_fault(certificate, target.name))
+        der, chain_fault = await _presented(target, trust, timeout)
+        return _finding(x509.load_der_x509_certificate(der), chain_fault, target.name)
     except TimeoutError:
         return f"no handshake within {span(timeout)}"
     except ssl.SSLError as error:
@@ -72,8 +56,8 @@ async def probe(target: Target, trust: ssl.SSLContext, timeout: Duration) -> Fin
         return _network_words(error)
     except (anyio.BrokenResourceError, anyio.EndOfStream):
         return "the connection was closed during the handshake"
-    except ValueError:
-        return "the certificate cannot be read"
+    except Exception as error:  # noqa: BLE001 - strangers' bytes: one odd endpoint must not blind the others
+        return f"cannot be read: {type(error).__name__}: {error}"
 
 
 def trusting(ca_file: Path | None) -> ssl.SSLContext:
@@ -88,25 +72,53 @@ def trusting(ca_file: Path | None) -> ssl.SSLContext:
     if ca_file is None:
         context.load_default_certs()
         return context
-    try:
+    with loading(ca_file):
         context.load_verify_locations(ca_file)
-    except ssl.SSLError as error:
-        raise UserError(f"ca_file {ca_file} holds no certificate in PEM form") from error
-    except OSError as error:
-        raise UserError(f"ca_file {ca_file} cannot be read: {error.strerror}") from error
     return context
 
 
-def host_fault(certificate: x509.Certificate, name: str) -> str:
-    """Why a certificate does not fit a name or IP address (RFC 9525: by SAN, never CN); empty if it does."""
-    verify = verify_certificate_ip_address if is_ip(name) else verify_certificate_hostname
+def host_fault(certificate: x509.Certificate, name: str) -> str | None:
+    """Why a certificate does not fit a name or IP address (RFC 9525: by SAN, never CN); empty if it does.
+
+    Names count one by one: a wildcard that nobody may use, such as `*.com`, fits nothing and spoils nothing.
+    None where the names cannot be read.
+    """
     try:
-        verify(certificate, name)
-    except VerificationError:
-        return f"not for {name}"
-    except CertificateError:
+        patterns = list(_patterns(certificate))
+    except (ValueError, x509.UnsupportedGeneralNameType, x509.DuplicateExtension):
+        return None
+    if not patterns:
         return "it names no host"
-    return ""
+    wanted = IPAddress_ID(name) if is_ip(name) else DNS_ID(name)
+    return "" if any(map(wanted.verify, patterns)) else f"not for {name}"
+
+
+def _patterns(certificate: x509.Certificate) -> Iterator[DNSPattern | IPAddressPattern]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return
+    for address in names.get_values_for_type(x509.IPAddress):
+        if isinstance(address, IPv4Address | IPv6Address):
+            yield IPAddressPattern(address)
+    for name in names.get_values_for_type(x509.DNSName):
+        with suppress(CertificateError):
+            yield DNSPattern.from_bytes(name.encode())
+
+
+def _finding(certificate: x509.Certificate, chain_fault: str, name: str) -> Finding:
+    not_after = round(certificate.not_valid_after_utc.timestamp()) * SECOND
+    fault = host_fault(certificate, name)
+    facts = {
+        "fingerprint": certificate.fingerprint(SHA256()).hex(),
+        "issuer": certificate.issuer.rfc4514_string(),
+        "subject": certificate.subject.rfc4514_string(),
+        "serial": f"{certificate.serial_number:x}",
+        "not_after": rfc3339(not_after),
+        "chain": chain_fault,
+        "host": UNREADABLE_NAMES if fault is None else fault,
+    }
+    return Finding(not_after, chain_fault, fault, {key: fact for key, fact in facts.items() if fact})
 
 
 def _trusting_all() -> ssl.SSLContext:
@@ -114,6 +126,14 @@ def _trusting_all() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+async def _presented(target: Target, trust: ssl.SSLContext, timeout: Duration) -> tuple[bytes, str]:  # noqa: ASYNC109 - see probe
+    """The certificate as DER, and what is wrong with its chain."""
+    try:
+        return await _handshake(target, trust, timeout), ""
+    except ssl.SSLCertVerificationError as error:
+        return await _handshake(target, _trusting_all(), timeout), error.verify_message
 
 
 async def _handshake(target: Target, context: ssl.SSLContext, timeout: Duration) -> bytes:  # noqa: ASYNC109 - see probe

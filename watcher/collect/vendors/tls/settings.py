@@ -1,7 +1,8 @@
 """What a person configures of TLS probes: endpoints, as addresses and names."""
 
+import re
 from ipaddress import ip_address
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -9,6 +10,8 @@ from pydantic_core import PydanticCustomError
 from watcher.collect.collector import SourceSettings
 from watcher.document.fields import DurationField
 from watcher.model.time import MINUTE, SECOND
+
+_ADDRESS: Final = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<host>[^:\[\]]*))(?::(?P<port>[0-9]{1,5}))?")
 
 
 class Target(BaseModel):
@@ -49,7 +52,7 @@ class Target(BaseModel):
     def name(self) -> str:
         """The name the certificate must fit, as it stands in certificates: in ASCII."""
         name = self.server_name or self.host
-        return name if is_ip(name) else name.encode("idna").decode()
+        return name if is_ip(name) else name.encode("idna").decode().removesuffix(".")
 
 
 def _long_form(value: Any) -> Any:  # noqa: ANN401 - whatever YAML held
@@ -82,14 +85,11 @@ def split_address(address: str) -> tuple[str, int]:
     Raises:
         PydanticCustomError: not such an address.
     """
-    bracketed = address.startswith("[")
-    host, _, port = address[1:].partition("]") if bracketed else address.partition(":")
-    port = port.removeprefix(":") if bracketed else port
-    if port == "" and not address.endswith(":"):
-        port = "443"
-    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65_536):
+    parts = _ADDRESS.fullmatch(address)
+    port = int(parts["port"] or 443) if parts else 0
+    if parts is None or not 0 < port < 65_536 or (parts["ipv6"] is not None and not is_ip(parts["ipv6"])):
         raise _problem(f"{address!r} is no address", "write host:port, as www.example.com:443 or [::1]:443")
-    return host, int(port)
+    return parts["ipv6"] or parts["host"], port
 
 
 def is_ip(name: str) -> bool:

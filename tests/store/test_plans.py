@@ -1,0 +1,76 @@
+"""How SQLite goes about a tick: no statement reads a table that grows from end to end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+
+from tests.databases import NOON, HandClock
+from tests.store.building import Store, batch, opened, owed, poll, reopened, resolved, standing_at
+from watcher.model.ports import Tick
+from watcher.model.time import HOUR, MINUTE
+from watcher.store.database import Database
+from watcher.store.migrate import upgrade
+
+GROWS = {"incident", "timeline", "outbox", "journal"}
+DUE_ALONE = "USING INDEX ix_outbox_due"
+"""This index holds what is due and no more: it may be read whole."""
+
+
+@contextmanager
+def plans() -> Iterator[list[str]]:
+    """The query plans of what is executed meanwhile, a line a step."""
+    steps: list[str] = []
+
+    def explain(
+        connection: Connection,
+        _cursor: object,
+        statement: str,
+        parameters: Any,  # noqa: ANN401 - SQLAlchemy's hook
+        *more: object,
+    ) -> None:
+        _context, many = more
+        if not statement.startswith(("EXPLAIN", "BEGIN", "PRAGMA")):
+            raw = connection.connection.cursor()
+            raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters[0] if many else parameters)
+            steps.extend(row[3] for row in raw.fetchall())
+            raw.close()
+
+    event.listen(Engine, "before_cursor_execute", explain)
+    try:
+        yield steps
+    finally:
+        event.remove(Engine, "before_cursor_execute", explain)
+
+
+def scanned(steps: list[str]) -> list[str]:
+    scans = [step for step in steps if step.startswith("SCAN") and not step.endswith(DUE_ALONE)]
+    return [step for step in scans if step.split()[1] in GROWS]
+
+
+async def test_no_tick_and_no_claim_reads_a_whole_table(tmp_path: Path) -> None:
+    url, first = f"sqlite:///{tmp_path / 'watcher.db'}", opened()
+    over = resolved(first, end=NOON + MINUTE)
+    again = reopened(first, decided=NOON + HOUR)
+    tick = Tick(
+        NOON,
+        [poll(batch())],
+        [(one, [owed(repeat=HOUR)]) for one in (first, over, again)],
+        released=["cdnv"],
+        forget_before={("cdnv", "traffic"): NOON},
+        engine=[standing_at(NOON)],
+    )
+    async with await Database.open(url, clock=HandClock(), inline=True) as database:
+        await upgrade(database)
+        store = await Store.on(database)
+        with plans() as steps:
+            await store.book.commit(tick)
+            rows = await store.outbox.claim("mail/0", at=NOON, lease=MINUTE, limit=10)
+            await store.outbox.done(rows, at=NOON, detail="")
+            await store.outbox.next_due("mail/0")
+
+    assert any("ix_incident_identity_opened_at" in step for step in steps)
+    assert any("ix_journal_source_stream_last_end" in step for step in steps)
+    assert scanned(steps) == []
