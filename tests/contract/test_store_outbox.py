@@ -2,34 +2,21 @@
 
 import pytest
 
+from tests.contract.outboxes import FIRST, OVER, REPEATED, claim, tell
 from tests.databases import NOON
-from tests.store.building import Store, key, opened, owed, reopened, resolved, unjudged, withdrawn
+from tests.store.building import Store, key, opened, owed, reopened, resolved, withdrawn
 from watcher.model.incident import Status, Transition
-from watcher.model.message import Due, Owed, Telling
+from watcher.model.message import Owed, Telling
 from watcher.model.ports import Delivery, IncidentQuery, Tick
 from watcher.model.rule import Severity
-from watcher.model.time import HOUR, MINUTE, Instant
+from watcher.model.time import HOUR, MINUTE
 from watcher.store.database import Database
 from watcher.store.lease import Lease
-
-FIRST = opened()
-OVER = resolved(FIRST, end=NOON + 5 * MINUTE)
 
 
 @pytest.fixture
 async def store(database: Database) -> Store:
     return await Store.on(database)
-
-
-async def claim(store: Store, *, at: Instant = NOON, target: str = "mail/0", limit: int = 100) -> list[Due]:
-    return list(await store.outbox.claim(target, at=at, lease=MINUTE, limit=limit))
-
-
-async def tell(store: Store, *, at: Instant = NOON) -> list[Telling]:
-    """Claim all that is due and mark it as told."""
-    rows = await claim(store, at=at)
-    await store.outbox.done(rows, at=at, detail="250 OK")
-    return [row.telling for row in rows]
 
 
 async def deliveries(store: Store, transition: Transition = FIRST) -> list[tuple[str, str]]:
@@ -287,91 +274,6 @@ async def test_what_is_held_waits_no_longer_than_its_own_time(store: Store) -> N
 
     assert not await claim(store)
     assert [row.held for row in await claim(store, at=NOON + MINUTE)] == [True]
-
-
-REPEATED: list[Owed] = [owed(repeat=HOUR)]
-
-
-async def test_a_reminder_follows_each_telling_while_the_incident_is_open(store: Store) -> None:
-    await store.apply(FIRST, owed=REPEATED)
-    assert await tell(store, at=NOON) == [Telling.OPENED]
-    assert await store.outbox.next_due("mail/0") == NOON + HOUR
-    assert await tell(store, at=NOON + HOUR) == [Telling.REMINDER]
-    assert await store.outbox.next_due("mail/0") == NOON + 2 * HOUR
-
-
-async def test_reminders_go_on_when_a_recovery_was_taken_back_before_it_was_told(store: Store) -> None:
-    await store.apply(FIRST, owed=REPEATED)
-    await tell(store)
-    await store.apply(OVER, owed=[owed()])
-    await store.apply(reopened(FIRST, decided=NOON + HOUR), owed=[owed(due=NOON + 1, repeat=HOUR)])
-
-    assert await tell(store, at=NOON + HOUR) == []
-    assert await tell(store, at=NOON + HOUR + 1) == [Telling.REMINDER]
-    assert await tell(store, at=NOON + 2 * HOUR + 1) == [Telling.REMINDER]
-
-
-async def test_one_reminder_follows_when_the_opening_is_still_being_sent_as_its_end_is_taken_back(
-    store: Store,
-) -> None:
-    await store.apply(FIRST, owed=REPEATED)
-    sending = await claim(store)
-    await store.apply(OVER, owed=[owed()])
-    await store.apply(reopened(FIRST, decided=NOON + HOUR), owed=REPEATED)
-    await store.outbox.done(sending, at=NOON, detail="")
-
-    assert await tell(store, at=NOON + HOUR) == [Telling.REMINDER]
-
-
-@pytest.mark.parametrize("telling", [Telling.OPENED, Telling.REMINDER])
-async def test_a_telling_that_dies_ends_no_reminders(store: Store, telling: Telling) -> None:
-    await store.apply(FIRST, owed=REPEATED)
-    at = NOON
-    if telling is Telling.REMINDER:
-        await tell(store)
-        at += HOUR
-    rows = await claim(store, at=at)
-    await store.outbox.failed(rows, at=at, error="550 mailbox full", retry_at=None)
-
-    assert [row.telling for row in rows] == [telling]
-    assert await tell(store, at=at + HOUR) == [Telling.REMINDER]
-    assert await store.outbox.next_due("mail/0") == at + 2 * HOUR
-
-
-async def test_a_reminder_that_is_tried_again_is_the_only_one(store: Store) -> None:
-    await store.apply(FIRST, owed=REPEATED)
-    await tell(store)
-    rows = await claim(store, at=NOON + HOUR)
-    await store.outbox.failed(rows, at=NOON + HOUR, error="451 later", retry_at=NOON + HOUR + MINUTE)
-
-    assert await tell(store, at=NOON + HOUR + MINUTE) == [Telling.REMINDER]
-    assert await store.history.backlog() == {"mail/0": 1}
-
-
-async def test_who_heard_of_an_incident_by_a_reminder_alone_is_told_of_its_withdrawal(store: Store) -> None:
-    await store.apply(FIRST, owed=REPEATED)
-    await store.outbox.failed(await claim(store), at=NOON, error="550 mailbox full", retry_at=None)
-    await tell(store, at=NOON + HOUR)
-    await store.apply(withdrawn(FIRST, decided=NOON + HOUR), owed=[owed()])
-
-    assert await tell(store, at=NOON + HOUR) == [Telling.WITHDRAWN]
-
-
-async def test_no_reminder_outlives_its_incident(store: Store) -> None:
-    await store.apply(FIRST, owed=REPEATED)
-    await tell(store)
-    await store.apply(OVER, owed=REPEATED)
-
-    assert await tell(store) == [Telling.RESOLVED]
-    assert await store.outbox.next_due("mail/0") is None
-
-
-async def test_a_pending_reminder_holds_back_no_news(store: Store) -> None:
-    await store.apply(FIRST, owed=REPEATED)
-    await tell(store)
-    await store.apply(unjudged(FIRST, decided=NOON + HOUR), owed=[owed()])
-
-    assert await tell(store) == [Telling.UNJUDGED]
 
 
 async def test_marking_a_row_twice_is_marking_it_once(store: Store) -> None:

@@ -298,6 +298,8 @@ def test_facts_are_the_incident_json_and_a_digest_lists_them() -> None:
     listed = several.facts["incidents"]
     assert isinstance(listed, list)
     assert [one["id"] for one in listed] == [OPEN.id, "id-b"]
+    # After a crash a row may be told in other company; by this its receiver sees it once all the same.
+    assert (alone.facts["key"], listed[0]["key"]) == (alone.key, alone.key)
 
 
 @pytest.mark.parametrize(

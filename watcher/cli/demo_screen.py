@@ -149,7 +149,7 @@ class DemoScreen:
         yield "incidents list"
         worst = max(self._incidents.values(), key=lambda incident: incident.severity, default=None)
         yield "rules list" if worst is None else f"incidents show {worst.id}"
-        yield "status"
+        yield "incidents list --json"
 
     def _show_progress(self) -> None:
         read, total = self._backfill.read, self._backfill.total

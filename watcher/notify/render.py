@@ -52,7 +52,7 @@ class Renderer:
             title=tale.title,
             text=text,
             html=html,
-            facts=incident_json(incident),
+            facts=_facts(incident, plan),
         )
 
     def trial(self, target: str, *, now: Instant) -> Message:
@@ -82,7 +82,7 @@ class Renderer:
             title=title,
             text=text,
             html=html,
-            facts={"incidents": [incident_json(incident) for incident in plan.incidents]},
+            facts={"incidents": [_facts(incident, plan) for incident in plan.incidents]},
         )
 
     def _story(self, incident: Incident, telling: Telling, now: Instant) -> Story:
@@ -110,6 +110,10 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+
+
+def _facts(incident: Incident, plan: Plan) -> dict[str, object]:
+    return incident_json(incident) | {"key": plan.keys[incident.id]}
 
 
 def _heading(incidents: Sequence[Incident], *, recovery: bool) -> tuple[str, str]:

@@ -4,7 +4,7 @@ All due rows of one incident become one telling of the incident as it now stands
 source to catch up is then gathered in a digest, critical incidents apart.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -57,6 +57,11 @@ class Plan:
             keys = "\n".join(sorted(row.key for row in self.rows))
             return f"{DIGEST}:{sha256(keys.encode()).hexdigest()[:16]}"
         return self.rows[-1].key
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """By incident: the key it is told under, whether by itself or, after a crash, in another digest."""
+        return {row.incident.id: row.key for row in self.rows}
 
     @property
     def severity(self) -> Severity:
