@@ -308,8 +308,8 @@ async def test_any_number_of_dead_targets_leaves_time_for_the_live_ones(
             {"name": "edge", "targets": [*dead, target(good)], "ca_file": ca_file}
         )
         access = Access(_no_transport, lambda: AT, learned=secrets.add)
-        collector = Tls(read, access, budget=SECOND // 3)
-        with pytest.raises(NetworkFailed, match=r"dead-0.example.com at .*: no answer within 0 s"):
+        collector = Tls(read, access, budget=2 * SECOND)
+        with pytest.raises(NetworkFailed, match=r"dead-0.example.com at .*: no answer within 2 s"):
             await collector.collect(STREAM, Window(AT, AT))
         batch = await collector.collect(STREAM, Window(AT, AT))
 
