@@ -5,6 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 export UV_COMPILE_BYTECODE = 1
+# What this machine trusts, pip trusts, and so should uv: behind a proxy with its own authority too.
+export UV_SYSTEM_CERTS = 1
 
 .PHONY: help demo test check bench lock format clean
 
