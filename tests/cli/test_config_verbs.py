@@ -142,7 +142,7 @@ def test_check_says_what_is_set_up_and_what_is_probably_not_meant(written: Writt
     assert "hunter2" not in ended.out + ended.err
     answer = cli("check", "--json", "-c", path).json
     assert answer["sources"] == [{"name": "cdnv", "vendor": "cdnvideo"}]
-    assert (answer["ok"], answer["not_served"], len(answer["warnings"])) == (True, ["http"], 2)
+    assert (answer["ok"], answer["not_served"], len(answer["warnings"])) == (True, ["http"], 1)
 
 
 def test_sources_are_listed_without_their_secrets(written: Written, cli: Cli) -> None:

@@ -16,6 +16,8 @@ from watcher.model.rule import Rule
 from watcher.model.time import DAY
 from watcher.notify.routing import ReceiverSettings, RouteSettings
 
+NO_SECRETS: Final = frozenset({"username"})
+"""Given by reference as secrets are, and none: masking every `admin` would spoil paths and words."""
 DEFAULT_DATABASE: Final = "sqlite:///watcher.db"
 _LISTEN: Final = r"^(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):\d{1,5}$"
 
@@ -96,7 +98,9 @@ class Config:
         """Every secret and every URL that may hold one, with its place."""
         yield ("database",), self.database
         for name in ("sources", "receivers", "http"):
-            yield from secrets_in(getattr(self, name), (name,))
+            for place, secret in secrets_in(getattr(self, name), (name,)):
+                if place[-1] not in NO_SECRETS:
+                    yield place, secret
 
     def secret_values(self) -> tuple[str, ...]:
         """All texts that no log may show."""
