@@ -11,6 +11,7 @@ from watcher.collect.http import Handler, Middleware
 from watcher.collect.trust import CaFile
 from watcher.document.fields import DurationField
 from watcher.document.secrets import SecretUrl
+from watcher.model.inventory import Known
 from watcher.model.sample import SampleBatch
 from watcher.model.time import DAY, HOUR, MINUTE, SECOND, Duration, Instant, format_duration
 
@@ -53,6 +54,8 @@ class StreamSpec:
     """0 means the width."""
     aside: bool = False
     """Its backlog holds back no message: no rule on it is worth waiting for."""
+    reads: Duration = 0
+    """The longest window of one read, where one answer holds several bins; 0 is one bin."""
     after: str = ""
     """Another stream of the source that must have caught up before this one starts."""
 
@@ -62,7 +65,7 @@ class StreamSpec:
         Raises:
             ValueError: a programming error in the collector.
         """
-        times = (self.width, self.settle, self.overlap, self.backfill, self.until, self.align)
+        times = (self.width, self.settle, self.overlap, self.backfill, self.until, self.align, self.reads)
         if self.every <= 0 or min(times) < 0:
             raise ValueError(f"stream {self.name}: a cadence is positive, other times are not negative")
 
@@ -127,6 +130,8 @@ class Access:
     now: Callable[[], Instant]
     learned: Callable[[str], None]
     """Takes every secret that the vendor gives (a token), so that no sight and no log line shows it."""
+    inventory: Callable[[], Sequence[Known]] = tuple
+    """What all sources know at present, for collectors that look at what others found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class Metric:
     labels: tuple[str, ...] = ()
 
 
-_TLS: Final = ("certificate", "domain", "address")
+_TLS: Final = ("certificate", "domain", "address", "unused")
 _PROBE: Final = ("target", "address")
 
 METRICS: Final[Mapping[str, Metric]] = {
@@ -44,13 +44,20 @@ METRICS: Final[Mapping[str, Metric]] = {
         Metric("api_calls", Kind.COUNT, "calls", ("outcome",)),
         Metric("api_failed_calls", Kind.COUNT, "calls", ("url", "method", "status", "reason")),
         Metric("domain_status", Kind.STATE, "boolean", ("status",)),
+        Metric("domain_changed_seconds", Kind.STATE, "seconds"),
         Metric("job_status", Kind.STATE, "boolean", ("job", "kind", "status")),
-        Metric("origin_member_status", Kind.STATE, "boolean", ("status",)),
+        Metric("job_changed_seconds", Kind.STATE, "seconds", ("job", "kind")),
+        Metric("origin_domains", Kind.STATE, "domains", ("origin",)),
+        Metric("origin_group_members", Kind.STATE, "members", ("status",)),
+        Metric("origin_member_status", Kind.STATE, "boolean", ("member", "status")),
         Metric("http_probe_up", Kind.STATE, "boolean", _PROBE),
         Metric("http_probe_duration_seconds", Kind.STATE, "seconds", _PROBE),
         Metric("http_probe_status", Kind.STATE, "status", _PROBE),
         Metric("watcher_up", Kind.GAUGE, "boolean", ("stream",)),
         Metric("watcher_data_delay_seconds", Kind.GAUGE, "seconds", ("stream",)),
+        Metric("watcher_failed", Kind.GAUGE, "boolean", ("stream", "family")),
+        Metric("watcher_requests", Kind.COUNT, "requests"),
+        Metric("watcher_throttled_requests", Kind.COUNT, "requests"),
     )
 }
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from watcher.model.inventory import Listing
 from watcher.model.labels import LabelSet
 from watcher.model.time import Duration, Instant
 
@@ -49,6 +50,10 @@ class SampleBatch:
     names: Mapping[str, str] = field(default_factory=dict)
     """Inventory: what people call a resource, by its id. Shown in summaries, never a label."""
     exemplars: tuple[Exemplar, ...] = ()
+    complete: bool = False
+    """Its entities are all there are (of states): a former one that is missing is gone, not unknown."""
+    listings: tuple[Listing, ...] = ()
+    """Inventory that came with it. Kept by the book as it stands, not in the journal."""
     remark: str = ""
     """What of it could not be read, in words for `watcher status`. Not kept."""
 

@@ -36,6 +36,7 @@ class _Header(msgspec.Struct, frozen=True):
     metrics: tuple[MetricKey, ...]
     names: dict[str, str]
     exemplars: tuple[tuple[int, int, dict[str, str]], ...]
+    complete: bool = False
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -57,6 +58,7 @@ def encode(batch: SampleBatch) -> bytes:
             metrics=batch.metrics,
             names=dict(batch.names),
             exemplars=tuple((one.entity, one.at, dict(one.facts)) for one in batch.exemplars),
+            complete=batch.complete,
         )
     )
     starts = batch.starts.astype(_INSTANT).tobytes()
@@ -84,6 +86,7 @@ def decode(payload: bytes) -> SampleBatch:
         values=_restored(content[values:], (header.bins, len(header.metrics), len(header.entities))),
         names=header.names,
         exemplars=tuple(Exemplar(*one) for one in header.exemplars),
+        complete=header.complete,
     )
 
 

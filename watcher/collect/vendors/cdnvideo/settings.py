@@ -1,15 +1,13 @@
 """What a person configures of a CDNvideo source."""
 
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from watcher.collect.collector import SourceSettings
+from watcher.collect.fields import BaseUrl, Names, problem
 from watcher.document.fields import DurationField
 from watcher.document.secrets import Secret, SecretUrl
-from watcher.errors import SecretUnavailable
 from watcher.model.time import HOUR, MINUTE, Duration
 
 TIERS: Final = ("edge", "origin")
@@ -37,47 +35,15 @@ EVALUATED: Final = (
 two is then one query a tier, and the classes of a tier still come from one answer."""
 
 
-def _problem(what: str, hint: str) -> PydanticCustomError:
-    return PydanticCustomError("watcher", "{what}", {"what": what, "hint": hint})
-
-
-def _base_url(url: SecretUrl) -> SecretUrl:
-    try:
-        text = url.reveal()
-    except SecretUnavailable:
-        return url  # nothing is known of it yet
-    if not _is_address(text):
-        raise _problem("base_url is not an HTTP address", "write https://api.cdnvideo.ru")
-    if "?" in text or "#" in text:
-        raise _problem("base_url has a query or fragment", "write only scheme, host and path")
-    return url
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return False
-    letters = all(letter.isalnum() or letter in "-._:" for letter in host)
-    return parts.scheme in {"http", "https"} and bool(host) and letters and port != 0
-
-
 def _max_window(window: Duration) -> Duration:
     if window % MINUTE or not MINUTE <= window <= 10 * MINUTE:
-        raise _problem("the vendor answers for 1 to 10 whole minutes", "write 1m to 10m")
+        raise problem("the vendor answers for 1 to 10 whole minutes", "write 1m to 10m")
     return window
-
-
-def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(names)) < len(names):
-        raise _problem("a name stands twice", "list each once")
-    return names
 
 
 def _documented(metrics: tuple[str, ...]) -> tuple[str, ...]:
     if unknown := sorted(set(metrics) - set(METRICS)):
-        raise _problem(f"the vendor has no metric {', '.join(unknown)}", "see docs/vendors/cdnvideo.md")
+        raise problem(f"the vendor has no metric {', '.join(unknown)}", "see docs/vendors/cdnvideo.md")
     return metrics
 
 
@@ -85,31 +51,26 @@ class CdnvideoSettings(SourceSettings):
     """A CDNvideo login, and which of its accounts to read."""
 
     vendor: Literal["cdnvideo"] = "cdnvideo"
-    base_url: Annotated[SecretUrl, AfterValidator(_base_url)] = SecretUrl("https://api.cdnvideo.ru")
+    base_url: BaseUrl = SecretUrl("https://api.cdnvideo.ru")
     username: Secret | None = None
     password: Secret | None = None
     token: Secret | None = Field(None, description="a token got elsewhere, instead of username and password")
-    accounts: (
-        Annotated[
-            tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1), AfterValidator(_distinct)
-        ]
-        | None
-    ) = Field(None, description="account names; absent: every active one the login may see")
+    accounts: Names | None = Field(None, description="names; absent: every active one the login may see")
     fine_backfill: DurationField = Field(HOUR, description="how much of the backfill in 60 s windows")
     max_window: Annotated[DurationField, AfterValidator(_max_window)] = Field(
         10 * MINUTE, description="longest window the vendor answers for; 1m is always safe"
     )
-    metrics: Annotated[
-        tuple[str, ...], Field(min_length=1), AfterValidator(_distinct), AfterValidator(_documented)
-    ] = Field(EVALUATED, description="what to ask for; each one more makes the vendor's query slower")
+    metrics: Annotated[Names, AfterValidator(_documented)] = Field(
+        EVALUATED, description="what to ask for; each one more makes the vendor's query slower"
+    )
 
     @model_validator(mode="after")
     def _one_credential(self) -> Self:
         login = (self.username, self.password)
         if self.token is not None and login != (None, None):
-            raise _problem("both a token and a login", "write token, or username and password, not both")
+            raise problem("both a token and a login", "write token, or username and password, not both")
         if self.token is None and None in login:
             missing = "password" if self.username is not None else "username"
             what = "no credentials" if login == (None, None) else f"{missing} is missing"
-            raise _problem(what, "write username and password, or token")
+            raise problem(what, "write username and password, or token")
         return self
