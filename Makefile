@@ -26,7 +26,7 @@ $(STAMP): requirements.lock pyproject.toml
 	fi
 	@touch $@
 
-demo: $(STAMP)   ## watch the real daemon find three problems in a simulated CDN
+demo: $(STAMP)   ## watch the real daemon find what is wrong at five simulated vendors
 	@$(BIN)/watcher demo
 
 test: $(STAMP)   ## every test, on SQLite and on a real Postgres
@@ -41,9 +41,10 @@ check: $(STAMP)  ## ruff, mypy, import arrows, size budget
 
 bench: $(STAMP)  ## measure, and print what was measured
 	$(BIN)/python benchmarks/ingest.py
+	$(BIN)/python benchmarks/collect.py
 
 lock:            ## resolve anew: hashes, no addresses
-	$(BIN)/python -m uv pip compile --quiet pyproject.toml --group dev --extra postgres --generate-hashes \
+	$(BIN)/python -m uv pip compile --quiet pyproject.toml --group dev --group sdks --extra postgres --generate-hashes \
 	  --no-emit-index-url --no-header -o requirements.lock
 
 format: $(STAMP) ## let ruff write

@@ -147,7 +147,7 @@ database: sqlite:///file/watcher.db
 smaples: {retention: 30d}
 sources:
   - {name: a, vendor: tls, targets: [www.example.com], every: 30}
-  - {name: b, vendor: leaseweb, api_key: x}
+  - {name: b, vendor: leasweb, api_key: x}
   - {name: a, vendor: cdnvidoe}
   - {name: c}
 rules:
@@ -186,10 +186,10 @@ http: {listen: 8080}
         f"{tmp_path}/file is not a folder",
         "unknown key `smaples`; did you mean `samples`?",
         "every: 30 has no unit; write 30s, 30m or 30h",
-        "vendor `leaseweb` is not built yet; built: cdnvideo, tls",
+        "unknown vendor `leasweb`; did you mean `leaseweb`?",
         "source `a` stands twice; the first is in line 4",
         "unknown vendor `cdnvidoe`; did you mean `cdnvideo`?",
-        "`vendor` is missing; built:",
+        "`vendor` is missing; known:",
         "nowhere is not there",
         "unknown rule `http_5xx_spik`; did you mean `http_5xx_spike`?",
         "unknown key `dorp`; did you mean `drop`?",

@@ -244,8 +244,7 @@ def test_every_way_to_be_down_is_explained() -> None:
 
 
 def test_log_events_are_named_as_they_are_logged_and_no_warning_is_left_unexplained() -> None:
-    at_night = [row[0] for row in rows(section(text("README.md"), "At 3 a.m.").partition("log event")[2])]
-    told = {event for cell in at_night for event in CODE.findall(cell)}
+    told = {event for cell, _ in table(text("docs/logs.md"), "Events") for event in CODE.findall(cell)}
     loud = {event for event, level in events().items() if LEVELS.index(level) >= LEVELS.index("warning")}
 
     assert told - events().keys() == set()

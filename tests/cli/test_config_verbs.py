@@ -16,7 +16,7 @@ sources:
   - {name: cdnv, vendor: cdnvideo, username: {env: NOT_SET_1}, password: {env: NOT_SET_2}}
   - {name: cdnv, vendor: tls, targets: [www.example.com:443], evry: 5m}
   - {name: edge, vendor: tls, targets: [www.example.com:443], every: 300}
-  - {name: lsw, vendor: leaseweb, api_key: {env: NOT_SET_1}}
+  - {name: lsw, vendor: leasweb, api_key: {env: NOT_SET_1}}
 rules:
   override: {http_5xx_spik: {severity: info}}
 receivers:
@@ -31,7 +31,7 @@ COMPLAINTS = [
     "4:12: source `cdnv` stands twice; the first is in line 3",
     "4:63: unknown key `evry`; did you mean `every`?",
     "5:70: every: 300 has no unit; write 300s, 300m or 300h",
-    "6:25: vendor `leaseweb` is not built yet; built: cdnvideo, tls",
+    "6:25: unknown vendor `leasweb`; did you mean `leaseweb`?",
     "8:14: unknown rule `http_5xx_spik`; did you mean `http_5xx_spike`?",
     "10:25: urls[0]: apprise knows no receiver of the kind nonsense://",
     "12:22: unknown receiver `male`; did you mean `mail`?",
@@ -152,11 +152,13 @@ def test_sources_are_listed_without_their_secrets(written: Written, cli: Cli) ->
 
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.split() == [
-        *("SOURCE", "VENDOR", "EVERY", "SETTLE", "BACKFILL"),
+        *("SOURCE", "VENDOR", "EVERY", "SETTLE", "SUGGESTED", "BACKFILL"),
         *("cdnv", "cdnvideo", "30s", "3m", "6h"),
     ]
-    assert cli("sources", "list", "--json", "-c", path).json == {
-        "sources": [{"name": "cdnv", "vendor": "cdnvideo", "every": "30s", "settle": "3m", "backfill": "6h"}]
+    (listed,) = cli("sources", "list", "--json", "-c", path).json["sources"]
+    assert listed == {
+        **{"name": "cdnv", "vendor": "cdnvideo", "every": "30s", "settle": "3m", "backfill": "6h"},
+        **{"suggested_settle": None, "streams": {}},
     }
 
 

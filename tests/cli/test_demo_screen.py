@@ -1,5 +1,7 @@
 """What the demo shows: how far the past is read, and vendors' words as words."""
 
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,23 @@ def test_openings_and_ends_are_lines_with_evidence_and_moves_are_not(
         "03:00:00Z  opened    warning  resource shop: 5xx 12.4 %  (since 02:10Z, 50 min ago)",
         "03:00:00Z  resolved  warning  resource shop: 5xx 12.4 %  (lasted 12 min; now 5xx 0.2 %)",
     ]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_on_a_terminal_no_line_is_wider_and_what_goes_on_stands_below_its_text(
+    width: int, tmp_path: Path
+) -> None:
+    shown = StringIO()
+    out = Console(file=shown, width=width, force_terminal=True, color_system=None, soft_wrap=True)
+    summary = " ".join(["source huawei: API calls fail"] + ["and the reason is long"] * 8)
+    screen = DemoScreen(tmp_path, LoopClock(), out)
+    screen.listen(tick(), [Committed(Change.OPENED, replace(incident(opened(key("shop"))), summary=summary))])
+
+    first, *rest = shown.getvalue().splitlines()
+    assert first.startswith("03:00:00Z  opened    warning  source huawei: API calls fail and")
+    assert max(map(len, (first, *rest))) <= width
+    assert rest
+    assert all(line.startswith(" " * 30) and line[30] != " " for line in rest)
 
 
 def test_a_vendors_text_is_neither_markup_nor_control(capsys: pytest.CaptureFixture[str]) -> None:

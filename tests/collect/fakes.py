@@ -30,12 +30,19 @@ def answered(_stream: StreamSpec, _window: Window) -> None:
     """Every question is answered."""
 
 
+def one(_start: Instant) -> float:
+    """Each bin holds the same."""
+    return 1.0
+
+
 class FakeVendor:
     """Answers at once, or after `takes`; raises what `judge` raises."""
 
     def __init__(self, clock: Clock, *specs: StreamSpec) -> None:
         self.specs: Sequence[StreamSpec] = specs
         self.judge: Callable[[StreamSpec, Window], None] = answered
+        self.value: Callable[[Instant], float] = one
+        """What a bin holds."""
         self.refusal: Exception | None = None
         """Raised in place of the list of streams."""
         self.takes: Duration = 0
@@ -57,6 +64,8 @@ class FakeVendor:
         self.asked.append((self._clock.now(), stream.name, window))
         await anyio.sleep(self.takes / SECOND)
         self.judge(stream, window)
+        starts = list(range(window.start, max(window.end, window.start + 1), stream.width or 1))
+        values = [[[self.value(start)]] for start in starts]
         return SampleBatch(
             source="cdn",
             vendor="fake",
@@ -66,8 +75,8 @@ class FakeVendor:
             settled_until=window.end,
             entities=((("resource", "shop"),),),
             metrics=(("cdn_requests", ()),),
-            starts=np.array([window.start], dtype=np.int64),
-            values=np.ones((1, 1, 1)),
+            starts=np.array(starts, dtype=np.int64),
+            values=np.array(values, dtype=np.float64),
         )
 
 

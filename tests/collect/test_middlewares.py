@@ -6,6 +6,7 @@ from structlog.testing import capture_logs
 
 from tests.conftest import LoopClock
 from watcher.collect.http import Handler, Middleware, Request, Response, chain
+from watcher.collect.lookout import Lookout
 from watcher.collect.middlewares import clock_skew, deadline, judge, limiter, retry, source_http
 from watcher.errors import (
     AuthenticationFailed,
@@ -240,3 +241,35 @@ def test_an_answer_out_of_a_cache_says_nothing_of_clocks(clock: Clock) -> None:
 )
 def test_the_difference_of_clocks_is_read_from_the_date(date: str, skew: int | None, clock: Clock) -> None:
     assert clock_skew(Response(200, {"date": date}, b""), clock.now()) == skew
+
+
+@pytest.mark.looptime
+async def test_while_the_vendor_asks_to_wait_nothing_is_asked_of_the_account(clock: Clock) -> None:
+    script = Script(Response(429, {"retry-after": "300"}, b""), OK)
+    build = source_http(script, source="cdn", limit=10, timeout=30 * SECOND, clock=clock)
+    one, other = build([]), build([])
+
+    with anyio.fail_after(120), pytest.raises(QuotaExceeded):
+        await one(GET)
+    await anyio.sleep(100)
+    with anyio.fail_after(120), pytest.raises(QuotaExceeded, match=r"asks to wait \(HTTP 429\)") as caught:
+        await other(GET)
+    assert caught.value.retry_after == pytest.approx(200, abs=1)
+    assert len(script.times) == 1
+
+    await anyio.sleep(150)
+    with anyio.fail_after(120):
+        assert await other(GET) == OK
+    assert script.times == [0, pytest.approx(300, abs=0.2)]
+    assert script.times[1] >= 300
+
+
+@pytest.mark.looptime
+async def test_every_attempt_is_counted_and_whether_it_was_refused_for_quota(clock: Clock) -> None:
+    lookout = Lookout()
+    script = Script(VendorFailed("HTTP 500"), TOO_OFTEN, OK)
+    build = source_http(script, source="cdn", limit=10, timeout=30 * SECOND, clock=clock, lookout=lookout)
+    await build([])(GET)
+
+    assert lookout.taken() == (3, 1)
+    assert lookout.taken() == (0, 0)

@@ -249,7 +249,7 @@ async def test_a_name_that_does_not_resolve_is_a_network_failure(exchange: Handl
 async def test_a_proxy_that_is_not_there_is_named_without_its_password(
     session: aiohttp.ClientSession,
 ) -> None:
-    proxied = aiohttp_exchange(session, timeout=SECOND, proxy=f"http://me:{SECRET}@127.0.0.1:1")
+    proxied = aiohttp_exchange(session, timeout=SECOND, proxy=lambda: f"http://me:{SECRET}@127.0.0.1:1")
     error = await failure(proxied, "http://vendor.test")
 
     assert str(error) == "vendor.test:80: the proxy cannot be reached"

@@ -18,6 +18,7 @@ from tests.e2e.town import (
     watching,
 )
 from watcher.model.time import MINUTE
+from watcher.simulate.cdnvideo.server import Cdnvideo
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -29,7 +30,7 @@ async def test_the_daemon_finds_what_is_wrong_and_nothing_else_and_tells_it_once
             await until(config, settled, seconds=60)
             assert await stop(daemon) == 0
 
-        anchor = place.simulation.anchor
+        anchor = place.simulation.scene.anchor
         assert await found(config) == {
             ("http_5xx_spike", "shop"): (anchor - 50 * MINUTE, anchor - 38 * MINUTE, "resolved"),
             ("hit_ratio_drop", "video"): (anchor - 25 * MINUTE, None, "open"),
@@ -41,7 +42,7 @@ async def test_the_daemon_finds_what_is_wrong_and_nothing_else_and_tells_it_once
         assert "12 min" in over.subject
         assert re.search(r"Now: 0\.\d+ % of", over.body())
         assert "<html" in over.body("html")
-        refused = [call for call in place.simulation.cdnvideo.wire.log if call.status != 200]
+        refused = [call for call in place.simulation.server(Cdnvideo).wire.log if call.status != 200]
         assert refused == []
 
 
@@ -53,10 +54,11 @@ async def test_a_stop_in_the_middle_of_a_backfill_changes_nothing(tmp_path: Path
             assert await stop(daemon) == 0
 
         config = place.configure("broken", broken, limit=20)
+        log = place.simulation.server(Cdnvideo).wire.log
         for _ in range(3):
             async with watching(config) as daemon:
-                before = len(place.simulation.cdnvideo.wire.log)
-                await polled(lambda: len(place.simulation.cdnvideo.wire.log) >= before + 25, seconds=20)  # noqa: B023 - called at once
+                before = len(log)
+                await polled(lambda: len(log) >= before + 25, seconds=20)  # noqa: B023 - called at once
                 _, _, behind = await glance(config)
                 assert await stop(daemon) == 0
                 assert behind

@@ -82,7 +82,7 @@ async def test_a_sample_passes_the_seven_hops_in_the_order_the_architecture_name
     assert [hop for _, hop in hops.values()] == [1, 2, 3, 4, 5, 6, 7]
 
     async with town(tmp_path) as place, catching() as catchers:
-        tracer = Tracer(hops, bin_start=place.simulation.anchor - 50 * MINUTE)
+        tracer = Tracer(hops, bin_start=place.simulation.scene.anchor - 50 * MINUTE)
         stop = anyio.Event()
 
         def listen(_tick: Tick, _committed: Sequence[Committed]) -> None:

@@ -22,7 +22,7 @@ from watcher.model.incident import Incident
 from watcher.model.ports import History, IncidentQuery
 from watcher.runtime.clock import SystemClock
 from watcher.simulate.mail_catcher import MailCatcher, mail_catcher
-from watcher.simulate.scenario import load_scenario
+from watcher.simulate.scenario import FIRST_LIGHT, load_scenario
 from watcher.simulate.serve import Simulation, serve
 from watcher.simulate.webhook_catcher import WebhookCatcher, webhook_catcher
 
@@ -49,24 +49,29 @@ class Town:
         """Write a daemon's configuration."""
         announced = self.simulation.announcement()
         cdnvideo = announced["cdnvideo"]["source"] | {"limit": limit}
-        content = {
-            "database": database or f"sqlite:///{self.folder}/{name}.db",
-            "sources": [cdnvideo, announced["tls"]["source"]],
-            "receivers": [
+        return configured(
+            self.folder / f"{name}.yaml",
+            [cdnvideo, announced["tls"]["source"]],
+            database=database or f"sqlite:///{self.folder}/{name}.db",
+            receivers=[
                 {"name": "mail", "urls": [catchers.mail.apprise_url]},
                 {"name": "hook", "urls": [catchers.hook.apprise_url]},
             ],
-        }
-        path = self.folder / f"{name}.yaml"
-        with path.open("w") as file:
-            YAML().dump(content, file)
-        return path
+        )
+
+
+def configured(path: Path, sources: Sequence[Mapping[str, Any]], **more: object) -> Path:
+    """Write a configuration of these sources; its database is beside it unless another is given."""
+    content = {"database": f"sqlite:///{path.with_suffix('.db')}"} | more | {"sources": list(sources)}
+    with path.open("w") as file:
+        YAML().dump(content, file)
+    return path
 
 
 @asynccontextmanager
 async def town(folder: Path) -> AsyncIterator[Town]:
     """Serve the shipped scenario."""
-    async with serve(load_scenario(), clock=SystemClock()) as simulation:
+    async with serve(load_scenario(FIRST_LIGHT), clock=SystemClock()) as simulation:
         yield Town(simulation, folder)
 
 

@@ -37,6 +37,7 @@ def incidents(transitions: list[Transition]) -> list[Incident]:
             opened_at=t.opened_at,
             detected_at=t.decided_at,
             evidence=t.evidence,
+            resolution=t.resolution,
             resolved_at=t.resolved_at,
         )
     return list(held.values())

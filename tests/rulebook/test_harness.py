@@ -17,7 +17,7 @@ by: [stream]
 with: {above: 60}
 for: 2m
 severity: info
-summary: "{subject}: late by {seen} s"
+summary: "stream {stream}: late by {seen} s"
 """
 PROOF = """\
 rule: slow

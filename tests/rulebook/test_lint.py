@@ -15,7 +15,7 @@ by: [stream]
 with: {above: 60}
 for: 5m
 keep_firing_for: 0s
-severity: info
+severity: warning
 summary: "{subject}: {text}"
 why: w
 false_alarms: f
@@ -150,3 +150,22 @@ def test_a_short_hold_is_information_only(tmp_path: Path) -> None:
 
 def test_every_check_says_why_it_is_made() -> None:
     assert all(check.__doc__ for check in CHECKS)
+
+
+def test_a_rule_that_only_informs_may_fire_on_one_bin(tmp_path: Path) -> None:
+    rule = RULE.replace("for: 5m", "for: 0s").replace("severity: warning", "severity: info")
+
+    assert not any("one bad bin" in finding for finding in findings(tmp_path, rule))
+
+
+def test_a_role_that_speaks_for_many_needs_not_every_label_of_the_groups(tmp_path: Path) -> None:
+    match = """match:
+  part: {metric: cdn_status_responses, tier: edge}
+  whole: {metric: cdn_requests, tier: edge}"""
+    rule = RULE.replace("detector: threshold", "detector: ratio_spike").replace(
+        "with: {above: 60}", "with: {}"
+    )
+    rule = rule.replace("match: {metric: watcher_data_delay_seconds}", match)
+
+    assert not any("has no label" in one for one in findings(tmp_path, rule.replace("[stream]", "[status]")))
+    assert any("has no label" in one for one in findings(tmp_path, rule.replace("[stream]", "[check]")))

@@ -8,15 +8,51 @@ from watcher.document.load import load_yaml
 from watcher.errors import ConfigurationError
 from watcher.rulebook.packs import Overrides, builtin_folder, load_rules, pack_files, rule_files
 
-
-def test_the_shipped_rules_of_this_version() -> None:
-    assert {rule.id for rule in load_rules(pack_files())} >= {
+CONTRACT = frozenset(
+    {
         "http_5xx_spike",
+        "origin_5xx_spike",
+        "http_status_burst",
+        "http_4xx_surge",
         "hit_ratio_drop",
+        "traffic_loss",
+        "latency_rise",
+        "provider_failing",
         "certificate_expiry",
         "certificate_invalid",
+        "api_failed_calls",
+        "api_new_failure",
+        "domain_not_serving",
+        "domain_stuck",
+        "origin_orphaned",
+        "origin_group_empty",
+        "job_failed",
+        "job_stuck",
+        "http_probe_failing",
         "collector_down",
+        "data_stopped",
+        "credentials_rejected",
+        "contract_changed",
+        "clock_skewed",
+        "quota_nearly_spent",
     }
+)
+"""Design, section 8."""
+
+
+def test_the_shipped_rules_of_this_version() -> None:
+    assert {rule.id for rule in load_rules(pack_files())} >= CONTRACT
+
+
+def test_the_table_of_rules_is_what_is_shipped() -> None:
+    told = [
+        tuple(cell.strip(" `") for cell in line.split("|")[1:4])
+        for line in (builtin_folder() / "README.md").read_text().splitlines()
+        if line.startswith("| `")
+    ]
+
+    shipped = [(rule.id, rule.detector, str(rule.severity)) for rule in load_rules(pack_files())]
+    assert sorted(told) == shipped
 
 
 def test_every_shipped_rule_says_why_and_what_to_do() -> None:

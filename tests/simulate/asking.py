@@ -1,6 +1,6 @@
 """A simulator on real loopback sockets under a clock that stands still, and a client that asks it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from watcher.model.time import MINUTE, Duration, Instant, parse_rfc3339, rfc3339
-from watcher.simulate.scenario import Scenario
+from watcher.simulate.scenario import scenario
 from watcher.simulate.serve import Simulation, serve
 
 NOON: Instant = parse_rfc3339("2026-11-22T12:00:00Z")
@@ -38,6 +38,16 @@ class Client:
     clock: StandingClock
     session: aiohttp.ClientSession
 
+    @property
+    def base_url(self) -> str:
+        """CDNvideo under its prefix of the common port."""
+        return self.simulation.announced["cdnvideo"].base_url
+
+    @property
+    def root_url(self) -> str:
+        """CDNvideo at the root of its own port."""
+        return self.simulation.announced["cdnvideo"].root_url
+
     async def login(self, username: str = "demo", password: str = "demo-password") -> tuple[int, Any]:
         form = {"username": username, "password": password}
         return await self.ask("POST", "/app/oauth/v1/token/", data=form)
@@ -48,7 +58,7 @@ class Client:
         return str(body["token"])
 
     async def ask(self, method: str, path: str, **more: Any) -> tuple[int, Any]:  # noqa: ANN401 - as aiohttp takes it
-        async with self.session.request(method, self.simulation.root_url + path, **more) as response:
+        async with self.session.request(method, self.root_url + path, **more) as response:
             return response.status, await response.json()
 
     async def data(
@@ -68,17 +78,18 @@ class Client:
 @asynccontextmanager
 async def simulated(
     *,
-    troubles: Sequence[dict[str, Any]] = (),
-    tls: Sequence[dict[str, Any]] = (),
+    resources: Sequence[Mapping[str, Any]] = RESOURCES,
+    troubles: Sequence[Mapping[str, Any]] = (),
+    tls: Sequence[Mapping[str, Any]] = (),
+    sections: Mapping[str, Any] | None = None,
     at: Instant = NOON,
     **cdnvideo: object,
 ) -> AsyncIterator[Client]:
-    """A small world, with these settings of its CDNvideo."""
+    """A small world, with these sections of its vendors, or these settings of its CDNvideo."""
     clock = StandingClock(at)
-    scenario = Scenario.model_validate(
-        {"resources": RESOURCES, "troubles": troubles, "tls": tls, "cdnvideo": cdnvideo}
-    )
-    async with serve(scenario, clock=clock) as simulation, aiohttp.ClientSession() as session:
+    content = {"resources": resources, "troubles": troubles, "tls": tls, "cdnvideo": cdnvideo}
+    story = scenario(content | dict(sections or {}))
+    async with serve(story, clock=clock) as simulation, aiohttp.ClientSession() as session:
         yield Client(simulation, clock, session)
 
 

@@ -7,6 +7,7 @@ import pytest
 from tests.simulate.asking import NOON, query, simulated, text
 from watcher.model.time import HOUR, MINUTE, SECOND
 from watcher.simulate.cdnvideo.metrics import ALL, CODES, SIZES
+from watcher.simulate.cdnvideo.server import Cdnvideo
 from watcher.simulate.wire import Exchange
 
 AGGREGATE = "/app/metrics/v1/"
@@ -328,12 +329,12 @@ async def test_recent_minutes_fill_up_until_the_lag_has_passed() -> None:
 async def test_the_common_port_serves_the_same_vendor_under_its_prefix() -> None:
     async with simulated() as client:
         token = await client.token()
-        url = client.simulation.base_url + AGGREGATE
+        url = client.base_url + AGGREGATE
         async with client.session.get(url, params=query(), headers={"CDN-AUTH-TOKEN": token}) as response:
             assert response.status == 200
 
-        assert client.simulation.base_url.endswith("/cdnvideo")
-        assert [exchange.path for exchange in client.simulation.cdnvideo.wire.log] == [
+        assert client.base_url.endswith("/cdnvideo")
+        assert [exchange.path for exchange in client.simulation.server(Cdnvideo).wire.log] == [
             "/app/oauth/v1/token/",
             AGGREGATE,
         ]
@@ -345,7 +346,7 @@ async def test_requests_are_logged_without_their_secrets() -> None:
         client.clock.at += 5 * SECOND
         await client.data(asked(metric="nonsense"), token="cdn1_secret")
 
-        log = client.simulation.cdnvideo.wire.log
+        log = client.simulation.server(Cdnvideo).wire.log
         assert list(log) == [
             Exchange("token", "POST", "/app/oauth/v1/token/", (), 401, NOON),
             Exchange("metrics", "GET", AGGREGATE, tuple(asked(metric="nonsense")), 403, NOON + 5 * SECOND),

@@ -4,24 +4,40 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
-from tests.simulate.asking import NOON, RESOURCES
+from tests.simulate.asking import NOON, RESOURCES, StandingClock
 from watcher.errors import ConfigurationError
 from watcher.model.time import HOUR, MINUTE
+from watcher.simulate.cdnvideo.settings import CdnvideoSettings
+from watcher.simulate.faults import AnyFault
 from watcher.simulate.moment import Moment, parse_moment
-from watcher.simulate.scenario import Scenario, load_scenario
+from watcher.simulate.scenario import FIRST_LIGHT, load_scenario, scenario
+from watcher.simulate.troubles import AnyTrouble
+from watcher.simulate.truth import planted
+from watcher.simulate.vendor import Scene, known
 
 
-def test_the_shipped_scenario_has_the_troubles_of_first_light() -> None:
-    scenario = load_scenario()
+def test_the_scenario_of_first_light_has_its_troubles() -> None:
+    story = load_scenario(FIRST_LIGHT)
 
-    assert [trouble.kind for trouble in scenario.troubles] == [
+    assert [trouble.kind for trouble in story.troubles] == [
         "5xx_burst",
         "hit_ratio_collapse",
         "stray_errors",
     ]
-    assert min(listener.days_left for listener in scenario.tls) == 5
-    assert [account.name for account in scenario.cdnvideo.accounts] == ["test_account"]
+    assert min(listener.days_left for listener in story.tls) == 5
+    section = story.section("cdnvideo")
+    assert isinstance(section, CdnvideoSettings)
+    assert [account.name for account in section.accounts] == ["test_account"]
+
+
+def test_the_shipped_scenario_plants_something_at_every_vendor() -> None:
+    story = load_scenario()
+    scene = Scene.of(story, clock=StandingClock(), anchor=NOON)
+
+    found_at = {one.vendor for one in planted(story, scene) if one.rule is not None}
+    assert found_at == {*known(), "tls", "http"}
 
 
 @pytest.mark.parametrize(
@@ -45,9 +61,9 @@ def test_what_is_no_moment_is_refused(written: str) -> None:
 
 def test_a_moment_may_be_given_in_code() -> None:
     burst = {"kind": "5xx_burst", "resource": "shop", "start": Moment(-MINUTE), "share": 0.1}
-    scenario = Scenario.model_validate({"resources": RESOURCES, "troubles": [burst]})
+    story = scenario({"resources": RESOURCES, "troubles": [burst]})
 
-    assert scenario.troubles[0].start == Moment(-MINUTE)
+    assert story.troubles[0].start == Moment(-MINUTE)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +84,7 @@ def test_a_moment_may_be_given_in_code() -> None:
         ({"cdnvideo": {"accounts": [{"name": "a", "resources": ["x"]}]}}, "unknown resources: x"),
         (
             {"cdnvideo": {"faults": [{"kind": "html", "calls": ["data"]}]}},
-            "there are token, accounts, metrics",
+            "there are accounts, metrics, token",
         ),
         ({"cdnvideo": {"max_window": "30s"}}, "greater than or equal"),
         ({"cdnvideo": {"colour": "red"}}, "Extra inputs"),
@@ -76,7 +92,7 @@ def test_a_moment_may_be_given_in_code() -> None:
 )
 def test_a_mistake_is_refused_with_its_reason(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        Scenario.model_validate({"resources": RESOURCES} | wrong)
+        scenario({"resources": RESOURCES} | wrong)
 
 
 def test_a_mistake_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
@@ -85,3 +101,21 @@ def test_a_mistake_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match=r"scenario.yaml:3:\d+: "):
         load_scenario(file)
+
+
+def test_the_page_on_scenarios_shows_one_that_loads_and_names_every_trouble_and_common_fault(
+    tmp_path: Path,
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text()
+    file = tmp_path / "scenario.yaml"
+    file.write_text(page.partition("```yaml\n")[2].partition("```")[0])
+
+    assert len(load_scenario(file).resources) == 2
+    for kind in (*kinds(AnyTrouble), *kinds(AnyFault)):
+        assert f"`{kind}`" in page
+
+
+def kinds(union: Any) -> list[str]:  # noqa: ANN401 - a union is no type
+    """The words by which a file chooses one of a union's classes."""
+    schema = TypeAdapter(union).json_schema()
+    return list(schema["discriminator"]["mapping"])

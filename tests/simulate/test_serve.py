@@ -4,6 +4,7 @@ import asyncio
 import os
 import ssl
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -13,6 +14,7 @@ from tests.simulate.asking import NOON, StandingClock, simulated
 from watcher.model.time import SECOND, to_datetime
 from watcher.simulate.scenario import load_scenario
 from watcher.simulate.serve import serve
+from watcher.simulate.vendor import known
 
 LISTENERS = (
     {"name": "www.example.com", "days_left": 5},
@@ -27,12 +29,12 @@ async def test_the_announcement_holds_ready_sources_for_what_the_default_scenari
         announced = simulation.announcement()
 
         assert announced["cdnvideo"] == {
-            "base_url": simulation.base_url,
-            "root_url": simulation.root_url,
+            "base_url": simulation.announced["cdnvideo"].base_url,
+            "root_url": simulation.announced["cdnvideo"].root_url,
             "source": {
                 "name": "cdnvideo",
                 "vendor": "cdnvideo",
-                "base_url": simulation.base_url,
+                "base_url": simulation.announced["cdnvideo"].base_url,
                 "username": "demo",
                 "password": "demo-password",
                 "accounts": ["test_account"],
@@ -46,12 +48,13 @@ async def test_the_announcement_holds_ready_sources_for_what_the_default_scenari
 
 async def test_without_tls_servers_none_are_announced() -> None:
     async with simulated() as client:
-        assert set(client.simulation.announcement()) == {"cdnvideo"}
+        assert set(client.simulation.announcement()) == set(known())
 
 
 async def test_a_taken_port_is_an_error_that_leaves_nothing_open() -> None:
     async with serve(load_scenario(), clock=StandingClock()) as simulation:
-        port = int(simulation.base_url.removesuffix("/cdnvideo").rpartition(":")[2])
+        port = urlsplit(simulation.announced["cdnvideo"].base_url).port
+        assert port is not None
         with pytest.raises(OSError, match="in use"):
             async with serve(load_scenario(), clock=StandingClock(), port=port):
                 pass
@@ -60,7 +63,7 @@ async def test_a_taken_port_is_an_error_that_leaves_nothing_open() -> None:
 async def test_a_stopped_simulation_does_not_wait_for_a_slow_answer() -> None:
     async with aiohttp.ClientSession() as session:
         async with simulated(faults=[{"kind": "slow", "delay": "1h"}]) as client:
-            url = client.simulation.root_url
+            url = client.root_url
             with pytest.raises(TimeoutError):
                 await session.get(url, timeout=aiohttp.ClientTimeout(total=0.02))
         with pytest.raises(aiohttp.ClientConnectorError):

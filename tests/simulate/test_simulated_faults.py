@@ -7,6 +7,7 @@ import pytest
 
 from tests.simulate.asking import NOON, query, simulated
 from watcher.model.time import MINUTE
+from watcher.simulate.cdnvideo.server import Cdnvideo
 from watcher.simulate.faults import Fault, Faults, Refusal
 
 
@@ -14,7 +15,7 @@ async def test_a_refusal_has_the_vendors_form_and_may_ask_to_wait() -> None:
     faults = [{"kind": "refusal", "status": 429, "retry_after": "30s", "calls": ["metrics"]}]
     async with simulated(faults=faults) as client:
         headers = {"CDN-AUTH-TOKEN": await client.token()}
-        url = client.simulation.root_url + "/app/metrics/v1/"
+        url = client.root_url + "/app/metrics/v1/"
         async with client.session.get(url, params=query(), headers=headers) as response:
             assert (response.status, response.headers["Retry-After"]) == (429, "30")
             assert (await response.json())["status"] == 429
@@ -22,7 +23,7 @@ async def test_a_refusal_has_the_vendors_form_and_may_ask_to_wait() -> None:
 
 async def test_a_page_of_html_may_come_in_place_of_json() -> None:
     async with simulated(faults=[{"kind": "html"}]) as client:
-        response = await client.session.get(client.simulation.root_url + "/app/metrics/v1/")
+        response = await client.session.get(client.root_url + "/app/metrics/v1/")
 
         assert (response.status, response.content_type) == (200, "text/html")
         assert "<h1>" in await response.text()
@@ -44,7 +45,7 @@ async def test_an_answer_may_be_slower_than_the_client_waits() -> None:
         with pytest.raises(TimeoutError):
             await client.ask("GET", "/app/metrics/v1/", timeout=aiohttp.ClientTimeout(total=0.05))
 
-    assert [exchange.status for exchange in client.simulation.cdnvideo.wire.log] == [0]
+    assert [exchange.status for exchange in client.simulation.server(Cdnvideo).wire.log] == [0]
 
 
 async def test_a_connection_may_be_dropped_without_an_answer(caplog: pytest.LogCaptureFixture) -> None:
@@ -52,7 +53,7 @@ async def test_a_connection_may_be_dropped_without_an_answer(caplog: pytest.LogC
         with caplog.at_level(logging.WARNING), pytest.raises(aiohttp.ClientError):
             await client.login()
 
-        assert [exchange.status for exchange in client.simulation.cdnvideo.wire.log] == [0]
+        assert [exchange.status for exchange in client.simulation.server(Cdnvideo).wire.log] == [0]
         assert not caplog.records
 
 
@@ -66,7 +67,7 @@ async def test_a_connection_may_be_dropped_without_an_answer(caplog: pytest.LogC
 )
 async def test_the_date_header_shows_the_vendors_clock(faults: list[dict[str, str]], date: str) -> None:
     async with simulated(faults=faults) as client:
-        response = await client.session.get(client.simulation.root_url)
+        response = await client.session.get(client.root_url)
 
         assert response.headers["Date"] == date
 
@@ -111,11 +112,52 @@ async def test_the_lag_may_grow_for_a_while() -> None:
         assert 0 < late["edge_requests_total"] < final["edge_requests_total"] / 5
 
 
+async def test_a_refusal_may_take_its_time() -> None:
+    faults = [{"kind": "refusal", "status": 504, "delay": "30s"}]
+    async with simulated(faults=faults) as client:
+        with pytest.raises(TimeoutError):
+            await client.ask("GET", "/app/metrics/v1/", timeout=aiohttp.ClientTimeout(total=0.05))
+        client.simulation.server(Cdnvideo).faults.turn(Refusal.model_validate(faults[0] | {"delay": "1ms"}))
+        assert (await client.data(query(), token=""))[0] == 504
+
+
+async def test_a_token_may_be_refused_inside_a_good_answer() -> None:
+    async with simulated(faults=[{"kind": "refused_inside", "calls": ["token"]}]) as client:
+        assert await client.login() == (200, {"status": 401, "description": "Invalid username or password"})
+
+
+async def test_an_error_may_repeat_the_token() -> None:
+    async with simulated(faults=[{"kind": "echoed_token", "calls": ["metrics"]}]) as client:
+        token = await client.token()
+
+        assert await client.data(query(), token=token) == (
+            403,
+            {"status": 403, "description": f"Invalid token {token}"},
+        )
+
+
+async def test_a_metric_may_be_absent_though_asked_for() -> None:
+    faults = [{"kind": "absent_metrics", "metrics": ["edge_status_5xx"]}]
+    async with simulated(faults=faults) as client:
+        _, body = await client.data(query("edge_status_5xx", "edge_requests_total"))
+
+        assert set(body["data"][0]) == {"edge_requests_total"}
+
+
+async def test_the_log_says_what_was_planted_and_what_was_the_callers_doing() -> None:
+    async with simulated(faults=[{"kind": "refusal", "calls": ["token"]}]) as client:
+        await client.login()
+        await client.ask("GET", "/nowhere")
+        log = client.simulation.server(Cdnvideo).wire.log
+
+    assert [(call.status, call.faults) for call in log] == [(500, ("refusal",)), (404, ())]
+
+
 async def test_knobs_can_be_turned_while_the_simulator_runs() -> None:
     async with simulated() as client:
-        client.simulation.cdnvideo.faults.turn(Refusal(kind="refusal", status=503))
+        client.simulation.server(Cdnvideo).faults.turn(Refusal(kind="refusal", status=503))
         assert (await client.login())[0] == 503
-        client.simulation.cdnvideo.faults.turn()
+        client.simulation.server(Cdnvideo).faults.turn()
         assert (await client.login())[0] == 200
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.simulate.asking import NOON, RESOURCES
 from watcher.model.time import DAY, HOUR, MINUTE
 from watcher.simulate.chance import Chance, poisson
-from watcher.simulate.traffic import USUAL_CODES, Counts, Traffic
+from watcher.simulate.counts import Counts
+from watcher.simulate.traffic import USUAL_CODES, Traffic
 from watcher.simulate.world import World
 
 MINUTES = st.integers(0, 60 * 24 * 365 * 60).map(lambda minute: minute * MINUTE)
@@ -146,8 +147,8 @@ def test_a_loss_takes_its_share_of_the_traffic() -> None:
 
 @pytest.mark.parametrize("mean", [0.3, 3.0, 11.9, 12.0, 400.0])
 def test_counts_are_distributed_as_arrivals_are(mean: float) -> None:
-    draws = Chance(3).minute(NOON, codes=1, resources=20_000)
-    counts = poisson(np.full((1, 20_000), mean), *draws.local)
+    draws = Chance(3).hour(NOON, codes=1, columns=400)
+    counts = poisson(np.full((1, 60, 400), mean), *draws.local)
 
     assert counts.min() >= 0
     assert counts.mean() == pytest.approx(mean, rel=0.03)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ from sqlalchemy import Connection, Engine, event
 
 from tests.databases import NOON, HandClock
 from tests.store.building import Store, batch, opened, owed, poll, reopened, resolved, standing_at
+from watcher.model.inventory import Item, ItemKind, Listing
 from watcher.model.ports import Tick
 from watcher.model.time import HOUR, MINUTE
 from watcher.store.database import Database
 from watcher.store.migrate import upgrade
 
-GROWS = {"incident", "timeline", "outbox", "journal"}
+GROWS = {"incident", "timeline", "outbox", "journal", "inventory_change"}
+LISTING = Listing(ItemKind.DOMAIN, (Item(ItemKind.DOMAIN, "www.example.com"),))
 DUE_ALONE = "USING INDEX ix_outbox_due"
 """This index holds what is due and no more: it may be read whole."""
 
@@ -56,7 +59,7 @@ async def test_no_tick_and_no_claim_reads_a_whole_table(tmp_path: Path) -> None:
     again = reopened(first, decided=NOON + HOUR)
     tick = Tick(
         NOON,
-        [poll(batch())],
+        [poll(replace(batch(), listings=(LISTING,)))],
         [(one, [owed(repeat=HOUR)]) for one in (first, over, again)],
         released=["cdnv"],
         forget_before={("cdnv", "traffic"): NOON},

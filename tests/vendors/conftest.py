@@ -1,9 +1,11 @@
 """A vendor's collector on the real middlewares, with a function at the far end."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from tests.vendors.cdnvideo_server import Server
 from watcher.collect.collector import Access, Collector
@@ -40,3 +42,17 @@ def build(clock: Clock, secrets: set[str]) -> Build:
 def server() -> Server:
     """CDNvideo, where all is well."""
     return Server()
+
+
+@pytest.fixture(scope="session")
+def ca() -> trustme.CA:
+    """An authority of our own."""
+    return trustme.CA(key_type=trustme.KeyType.ECDSA)
+
+
+@pytest.fixture
+def ca_file(ca: trustme.CA, tmp_path: Path) -> str:
+    """Where its root is."""
+    path = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(path)
+    return str(path)

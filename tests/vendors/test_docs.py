@@ -1,26 +1,12 @@
 """The vendors' pages: their sample configuration loads, and what they say of defaults is so."""
 
-import re
-from pathlib import Path
-from typing import Any
-
 import pytest
 
+from tests.vendors.pages import PAGES, sample
 from watcher.collect.collector import SourceSettings
-from watcher.collect.vendors import known, vendor
+from watcher.collect.vendors import known
 from watcher.collect.vendors.cdnvideo.settings import EVALUATED, CdnvideoSettings
 from watcher.collect.vendors.tls.settings import TlsSettings
-from watcher.document.load import load_yaml, validate
-
-PAGES = Path(__file__).parents[2] / "docs" / "vendors"
-BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def sample(name: str) -> Any:  # noqa: ANN401 - the settings class differs
-    (block,) = BLOCK.findall((PAGES / f"{name}.md").read_text(encoding="utf-8"))
-    found = vendor(name)
-    assert found is not None
-    return validate(load_yaml(block, f"{name}.md"), found.settings, at=("sources", 0))
 
 
 @pytest.mark.parametrize("name", known())

@@ -1,14 +1,17 @@
 """The database, for verbs that read it or bring it up to date."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from watcher.document.secrets import SecretUrl
+from watcher.errors import DatabaseUnusable, StoreUnavailable
+from watcher.model.inventory import Known
 from watcher.model.ports import History
 from watcher.runtime.clock import SystemClock
 from watcher.store.database import Database
 from watcher.store.history import SqlHistory
+from watcher.store.inventory import SqlInventory
 from watcher.store.migrate import upgrade as migrate
 from watcher.store.tables import SCHEMA
 
@@ -29,6 +32,16 @@ async def upgrade(at: SecretUrl) -> Upgraded:
     """
     async with await Database.open(at.reveal(), clock=SystemClock()) as database:
         return Upgraded(SCHEMA, before=await migrate(database))
+
+
+async def known(at: SecretUrl, sources: Collection[str]) -> Sequence[Known]:
+    """What these sources know at present by the inventory; nothing where it cannot be read."""
+    try:
+        async with await Database.open(at.reveal(), clock=SystemClock(), create=False) as database:
+            items = await SqlInventory(database).items()
+    except (DatabaseUnusable, StoreUnavailable):
+        return ()
+    return [one for one in items if one.gone_at is None and one.source in sources]
 
 
 @asynccontextmanager

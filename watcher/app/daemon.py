@@ -17,10 +17,11 @@ from watcher.collect.source import SourceReader
 from watcher.collect.transport import client_session
 from watcher.config import Config
 from watcher.engine.engine import Engine
-from watcher.errors import StoreError, WatcherError
+from watcher.errors import StoreError, StoreUnavailable, WatcherError
 from watcher.model.incident import Transition
+from watcher.model.inventory import Known
 from watcher.model.message import Owed
-from watcher.model.ports import Clock, Committed, Tick
+from watcher.model.ports import Clock, Committed, Errand, Tick
 from watcher.model.sample import Cursor
 from watcher.model.time import Instant
 from watcher.notify.courier import Courier
@@ -33,15 +34,19 @@ from watcher.runtime.daemon import run as run_parts
 from watcher.runtime.pump import Listener, Pump
 from watcher.store.book import SqlBook
 from watcher.store.database import Database
+from watcher.store.errands import SqlErrands
 from watcher.store.identity import time_ordered
+from watcher.store.inventory import SqlInventory, Stock
 from watcher.store.journal import SqlJournal
 from watcher.store.lease import Lease
 from watcher.store.migrate import upgrade as migrate
 from watcher.store.outbox import SqlOutbox
 
 
-async def run(config: Config, *, stop: anyio.Event, listen: Listener | None = None) -> None:
-    """The daemon, until `stop` is set and what was under way is drained.
+async def run(
+    config: Config, *, stop: anyio.Event, listen: Listener | None = None, only: str | None = None
+) -> None:
+    """The daemon, until `stop` is set and what was under way is drained; it may read `only` one source.
 
     Raises:
         DatabaseUnusable: it cannot be opened, or another daemon owns it.
@@ -56,26 +61,53 @@ async def run(config: Config, *, stop: anyio.Event, listen: Listener | None = No
         stack.push_async_callback(_released, lease)
         stack.enter_context(_one_error())
         await stack.enter_async_context(kept(lease.heartbeat))
-        shared = Shared(await stack.enter_async_context(client_session()), clock, chance())
+        stock = await _stock(database)
+        session = await stack.enter_async_context(client_session())
+        errands = partial(_errands, SqlErrands(database))
+        shared = Shared(session, clock, chance(), partial(_present, stock, config), errands)
         engine, untold, cursors = await _rebuilt(config, SqlJournal(database), clock)
         bus = stack.enter_context(Bus())
         courier = await _courier(config, SqlOutbox(database), clock, shared.rng)
         pump = Pump(
             bus,
             engine,
-            SqlBook(database, lease, time_ordered()),
+            SqlBook(database, lease, time_ordered(), stock),
             clock=clock,
             router=partial(_owed, Router(config.routes, config.receivers)),
             told=partial(_told, courier, listen),
         )
         parts = Parts(
             bus=bus,
-            readers=[partial(_read, config, source, shared, bus, cursors) for source in config.sources],
+            readers=[
+                partial(_read, config, source, shared, bus, cursors)
+                for source in config.sources
+                if only in {None, source.name}
+            ],
             pump=pump,
             courier=courier.run,
             stop_courier=courier.stop,
         )
         await run_parts(parts, stop, untold)
+
+
+async def _stock(database: Database) -> Stock:
+    """What the inventory holds; the book keeps it as ticks are committed."""
+    stock = Stock()
+    stock.load(await SqlInventory(database).items())
+    return stock
+
+
+def _present(stock: Stock, config: Config) -> Sequence[Known]:
+    """What the sources of the configuration know; what others have left behind is nobody's concern."""
+    names = {source.name for source in config.sources}
+    return [known for known in stock.present() if known.source in names]
+
+
+async def _errands(errands: SqlErrands, source: str) -> Sequence[Errand]:
+    """A database that is away is the pump's to report."""
+    with suppress(StoreUnavailable):
+        return await errands.waiting(source)
+    return ()
 
 
 async def _rebuilt(

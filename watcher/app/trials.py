@@ -1,28 +1,53 @@
 """Real calls and real messages, for a person who wants to know whether they work."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from watcher.app import book
 from watcher.app.lines import Shared, chance, line_to
 from watcher.app.senders import senders
 from watcher.collect.transport import client_session
 from watcher.collect.trial import Trial, try_source
 from watcher.config import Config
-from watcher.errors import DeliveryError
+from watcher.errors import DatabaseUnusable, DeliveryError, StoreUnavailable
+from watcher.model.ports import ErrandKind
 from watcher.model.sample import Poll
 from watcher.notify.render import Renderer
 from watcher.runtime.clock import SystemClock
+from watcher.store.database import Database
+from watcher.store.errands import SqlErrands
+from watcher.store.history import SqlHistory
 
 
 async def try_sources(config: Config, names: Collection[str]) -> list[Trial]:
     """Make one real call to every stream of these sources; no names are all sources."""
     found: list[Trial] = []
+    known = await book.known(config.database, {source.name for source in config.sources})
     async with client_session() as session:
-        shared = Shared(session, SystemClock(), chance())
+        shared = Shared(session, SystemClock(), chance(), lambda: known)
         for source in config.sources:
             if not names or source.name in names:
                 found += await try_source(line_to(config, source, shared, _unsent))
+    await _let_in(config, found)
     return found
+
+
+async def _let_in(config: Config, trials: Sequence[Trial]) -> None:
+    """Tell a daemon that holds rejected credentials back that they are good: it tries them within seconds."""
+    good = {trial.source for trial in trials} - {trial.source for trial in trials if trial.family == "auth"}
+    try:
+        async with await Database.open(
+            config.database.reveal(), clock=SystemClock(), create=False
+        ) as database:
+            history = SqlHistory(database)
+            owner = await history.owner()
+            if owner is None or not owner.alive:
+                return
+            rejected = {sight.source for sight in await history.sights() if sight.family == "auth"}
+            for source in sorted(good & rejected):
+                await SqlErrands(database).leave(source, ErrandKind.RENEW)
+    except (DatabaseUnusable, StoreUnavailable):
+        return  # then there is no daemon on it either, or none that could be told
 
 
 async def _unsent(poll: Poll) -> None:

@@ -1,10 +1,11 @@
-"""`watcher demo`: the real daemon on real sockets, reading a simulated CDN in which things go wrong."""
+"""`watcher demo`: the real daemon on real sockets, reading simulated vendors at which things go wrong."""
 
 import shutil
 import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
 
@@ -19,8 +20,8 @@ from watcher.runtime.clock import SystemClock
 from watcher.simulate.mail_catcher import MailCatcher, mail_catcher
 from watcher.simulate.scenario import Scenario, load_scenario
 from watcher.simulate.serve import Simulation, serve
+from watcher.simulate.troubles import ErrorBurst
 from watcher.simulate.webhook_catcher import WebhookCatcher, webhook_catcher
-from watcher.simulate.world import ErrorBurst
 
 LIVE: Final = ErrorBurst.model_validate(
     {"kind": "5xx_burst", "resource": "images", "start": "+1m", "lasts": "6m", "share": 0.2}
@@ -28,10 +29,17 @@ LIVE: Final = ErrorBurst.model_validate(
 """What begins while somebody watches: beside the scenario's own, which began before."""
 PACE: Final = {"every": "10s", "settle": "90s", "limit": 500}
 """No vendor would allow it; it lets six hours be read in seconds and news arrive while one watches."""
+OWN_PACE: Final[Mapping[str, Mapping[str, Any]]] = {
+    "swiftfederation": {"settle": "4m"},
+    "leaseweb": {"settle": "4m", "backfill": "6h"},
+    "huawei_dsc": {"backfill": "4h"},
+    "alibaba_cdn": {"limit": 20},
+}
+"""Where numbers settle later, each minute of the past is a call, or the vendor's limit is simulated too."""
 
 
 async def demo(*, for_: ForOption = None) -> int:
-    """Watch the daemon find problems in a simulated CDN. Ctrl-C ends it."""
+    """Watch the daemon find problems at simulated vendors. Ctrl-C ends it."""
     folder = Path(tempfile.mkdtemp(prefix="watcher-demo-"))
     screen = DemoScreen(folder, SystemClock())
     with (folder / "watcher.log").open("w", encoding="utf-8") as log:
@@ -65,16 +73,18 @@ def configuration(simulation: Simulation, mails: MailCatcher, hooks: WebhookCatc
     The certificate authority is copied into the folder: the file stays right when the servers are gone.
     """
     authority = shutil.copy(simulation.tls.ca_file, folder / "ca.pem")
-    sources = [served["source"] | PACE for served in simulation.announcement().values()]
-    for source in sources:
-        if "ca_file" in source:
-            source["ca_file"] = Path(authority).name
     receivers = [
         {"name": "mail", "urls": [mails.apprise_url]},
         {"name": "hook", "urls": [hooks.apprise_url]},
     ]
     heading = "# Written by `watcher demo`. Its servers end with it; the database stays."
-    return configuration_text(heading, sources, receivers)
+    return configuration_text(heading, list(_sources(simulation, Path(authority).name)), receivers)
+
+
+def _sources(simulation: Simulation, authority: str) -> Iterator[Mapping[str, Any]]:
+    for served in simulation.announcement().values():
+        source = served["source"] | PACE | OWN_PACE.get(served["source"]["vendor"], {})
+        yield source | ({"ca_file": authority} if "ca_file" in source else {})
 
 
 def _scenario() -> Scenario:

@@ -7,11 +7,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from watcher.cli.plain import printable
-from watcher.cli.screen import STYLES, screen
+from watcher.cli.screen import ROOM, STYLES, screen
 from watcher.cli.telling import lasted, one_line
 from watcher.model.incident import Change, Incident
 from watcher.model.ports import Clock, Committed, Tick
@@ -20,10 +21,13 @@ from watcher.model.time import MINUTE, Duration, Instant, floor, to_datetime
 from watcher.model.words import number, span
 from watcher.simulate.mail_catcher import Mail, MailCatcher
 from watcher.simulate.serve import Simulation
+from watcher.simulate.truth import Planted
 from watcher.simulate.webhook_catcher import Hook, WebhookCatcher
 
-BODY_LINES: Final = 4
+BODY_LINES: Final = 2
 """Lines of a message's text that are shown."""
+INDENT: Final = 21
+"""Columns of the time and the word before a message."""
 QUIET: Final = frozenset({Change.MOVED})
 """Changes that are recorded and told to nobody."""
 
@@ -63,10 +67,10 @@ class Backfill:
 class DemoScreen:
     """Everything the demo prints. A context manager: the progress bar is there within it."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, out: Console | None = None) -> None:
         self._folder = folder
         self._clock = clock
-        self._out = screen()
+        self._out = out or screen()
         self._backfill = Backfill()
         self._began: Instant = clock.now()
         self._incidents: dict[str, Incident] = {}
@@ -94,23 +98,32 @@ class DemoScreen:
 
     def started(self, simulation: Simulation, mails: MailCatcher, hooks: WebhookCatcher) -> None:
         """Say what runs and where."""
-        resources = len(simulation.scenario.resources)
-        self._say("The real daemon, on a CDN that is simulated over real sockets.", "bold")
+        self._say("The real daemon, on vendors that are simulated over real sockets.", "bold")
         self._say()
-        self._say(f"  CDNvideo   {simulation.base_url}  ({resources} resources)")
+        for name, served in simulation.announced.items():
+            self._say(f"  {name:<16} {served.base_url}")
         for name, port in simulation.tls.ports.items():
-            self._say(f"  TLS        {simulation.tls.host}:{port}  ({name})")
-        self._say(f"  mail       smtp://127.0.0.1:{mails.port}  (what arrives is shown below)")
-        self._say(f"  webhook    {hooks.url}  (the same)")
-        self._say(f"  files      {self._folder}: watcher.yaml, watcher.db, watcher.log")
+            self._say(f"  {'tls':<16} {simulation.tls.host}:{port}  ({name})")
+        for url in simulation.sites.urls.values():
+            self._say(f"  {'http':<16} {url}")
+        self._say(f"  {'mail':<16} smtp://127.0.0.1:{mails.port}  (what arrives is shown below)")
+        self._say(f"  {'webhook':<16} {hooks.url}  (the same)")
+        self._say(f"  {'files':<16} {self._folder}  (watcher.yaml, .db and .log)")
         self._say()
-        self._say("In it: a 5xx spike that is over, a hit ratio that has collapsed, a certificate about to")
-        self._say(
-            "expire, and one stray error that must wake nobody. Another spike begins in a minute and is"
-        )
-        self._say("told some four minutes later, when its numbers are final. Ctrl-C ends this.")
+        self._plants(simulation.planted(), self._clock.now())
         self._say()
-        self._say("Reading the last 6 h, oldest first.")
+        self._say("Reading the last 6 h, oldest first. Ctrl-C ends this.")
+
+    def _plants(self, planted: Sequence[Planted], now: Instant) -> None:
+        """What is there to be found, and what is not: so that a reader can judge the daemon."""
+        self._say("Planted, with the rule that should find it:")
+        for one in planted:
+            if one.rule is not None:
+                begins = f", in {span(one.start - now)}" if one.start > now else ""
+                self._say(f"  {one.vendor:<16} {one.words + begins:<36} {one.rule}")
+        spared = [one.words for one in planted if one.rule is None and one.vendor != "tls"]
+        if spared:
+            self._say(f"and what should wake nobody: {', '.join(spared)}.")
 
     def listen(self, tick: Tick, committed: Sequence[Committed]) -> None:
         """Hear what one tick of the daemon became."""
@@ -124,14 +137,18 @@ class DemoScreen:
 
     def mail(self, mail: Mail) -> None:
         """Show a mail as it arrived."""
-        self._show_message("mail", f"to {', '.join(mail.recipients)}", mail.subject, mail.body())
+        self._show_message(
+            "mail",
+            f"to {', '.join(one.partition('@')[0] for one in mail.recipients)}",
+            mail.subject,
+            mail.body(),
+        )
 
     def hook(self, hook: Hook) -> None:
-        """Show a webhook as it arrived: its title, and how much JSON came with it."""
+        """Show a webhook as it arrived: its title, and of how many incidents JSON came with it."""
         body: dict[str, Any] = hook.body if isinstance(hook.body, dict) else {}
-        about = [str(one.get("id", "")) for one in body.get("incidents", ())]
-        text = f"type {body.get('type', '?')}, incidents {', '.join(about)}" if about else ""
-        self._show_message("webhook", hook.path, str(body.get("title", "")), text)
+        about = len(body.get("incidents", ()))
+        self._show_message("webhook", f"JSON of {about}" if about else "JSON", str(body.get("title", "")))
 
     def ended(self) -> None:
         """Say what there is to look at now."""
@@ -161,12 +178,11 @@ class DemoScreen:
             self._say(f"{self._time()}  caught up: {number(self._backfill.samples)} samples in {took}", "dim")
 
     def _show_change(self, change: Change, incident: Incident) -> None:
-        line = Text(f"{self._time()}  ")
-        line.append(f"{change:<9} ", style="green" if change is Change.RESOLVED else "bold")
-        line.append(f"{incident.severity!s:<9}", style=STYLES[incident.severity])
-        line.append(printable(one_line(incident.summary)))
-        line.append(f"  ({self._when(change, incident)})", style="dim")
-        self._out.print(line)
+        head = Text(f"{change:<9} ", style="green" if change is Change.RESOLVED else "bold")
+        head.append(f"{incident.severity!s:<9}", style=STYLES[incident.severity])
+        body = Text(printable(one_line(incident.summary)))
+        body.append(f"  ({self._when(change, incident)})", style="dim")
+        self._show(head, body)
 
     def _when(self, change: Change, incident: Incident) -> str:
         if change is Change.RESOLVED:
@@ -176,20 +192,28 @@ class DemoScreen:
         ago = f", {span(age)} ago" if age > 0 else ""
         return f"since {to_datetime(incident.opened_at):%H:%M}Z{ago}"
 
-    def _show_message(self, kind: str, where: str, title: str, text: str) -> None:
+    def _show_message(self, kind: str, where: str, title: str, text: str = "") -> None:
         self._told += 1
-        line = Text(f"{self._time()}  ")
-        line.append(f"{kind:<9} ", style="magenta")
-        line.append(printable(one_line(title)))
+        line = Text(printable(one_line(title)))
         line.append(f"  ({where})", style="dim")
-        self._out.print(line)
+        self._show(Text(f"{kind:<9} ", style="magenta"), line)
         new = [
             body.strip()
             for body in text.splitlines()
             if body.strip() and body.strip().casefold() not in title.casefold()
         ]
         for body in new[:BODY_LINES]:
-            self._say(f"{'':21}{body}", "dim")
+            self._show(None, Text(printable(body), style="dim"))
+
+    def _show(self, head: Text | None, body: Text) -> None:
+        """One line that begins with the time; what a terminal has no room for goes on below its text."""
+        start = Text(" " * INDENT) if head is None else Text(f"{self._time()}  ").append_text(head)
+        room = self._out.width - start.cell_len
+        lines = body.wrap(self._out, room) if self._out.is_terminal and room > ROOM else [body]
+        for line in lines:
+            line.rstrip()
+            self._out.print(start + line)
+            start = Text(" " * start.cell_len)
 
     def _time(self) -> str:
         return f"{to_datetime(self._clock.now()):%H:%M:%S}Z"

@@ -41,6 +41,12 @@ VERBS: Final = (
     ("schema", "watcher.cli.schema:schema", "Print the JSON Schema of the configuration."),
     ("sources list", "watcher.cli.sources:list_sources", "List what is configured to be read."),
     ("sources test", "watcher.cli.sources:try_sources", "Make one real call for each stream."),
+    (
+        "sources inventory",
+        "watcher.cli.inventory:show_inventory",
+        "List what vendors know, and what no rule looks at.",
+    ),
+    ("sources backfill", "watcher.cli.backfill:backfill", "Read a span of one source once more."),
     ("rules list", "watcher.cli.rules:list_rules", "List the rules that judge."),
     ("rules lint", "watcher.cli.rules:lint_rules", "Say what is wrong with rules."),
     ("rules test", "watcher.cli.rules:prove_rules", "Run the cases of the *.test.yaml beside rules."),

@@ -14,20 +14,26 @@ from watcher.cli.signals import stopping
 from watcher.cli.simulated import configuration_text
 from watcher.errors import UserError
 from watcher.runtime.clock import SystemClock
-from watcher.simulate.scenario import FIRST_LIGHT, load_scenario
-from watcher.simulate.serve import Simulation, serve
+from watcher.simulate.scenario import ALL_VENDORS, load_scenario
+from watcher.simulate.serve import serve
 
 HEADING: Final = (
     "# Written by `watcher simulate`, of servers that end with it: ports and ca_file change each time."
 )
 
+TRUTH_OPENING: Final = '{\n  "seed":'
+"""How the file of the truth begins."""
+
 
 async def simulate(
     *,
-    scenario: Annotated[Path, Parameter(help="What the vendors show.")] = FIRST_LIGHT,
+    scenario: Annotated[Path, Parameter(help="What the vendors show.")] = ALL_VENDORS,
     port: Annotated[int, Parameter(help="The common port; 0 is any free one.")] = 0,
     write: Annotated[
         Path | None, Parameter(help="Also write a configuration that reads them, for `watcher run -c FILE`.")
+    ] = None,
+    truth: Annotated[
+        Path | None, Parameter(help="Also write as JSON what was planted, and what should be found.")
     ] = None,
     for_: ForOption = None,
 ) -> int:
@@ -35,12 +41,19 @@ async def simulate(
     logs.set_up()
     story = load_scenario(scenario)
     if write is not None:
-        _ensure_ours(write)
+        _ensure_ours(write, HEADING)
+    if truth is not None:
+        _ensure_ours(truth, TRUTH_OPENING)
     async with stopping(for_) as stop:
         try:
             async with serve(story, clock=SystemClock(), port=port) as simulation:
                 if write is not None:
-                    _write(simulation, write)
+                    sources = [served["source"] for served in simulation.announcement().values()]
+                    _write(write, configuration_text(HEADING, sources))
+                if truth is not None:
+                    _write(
+                        truth, orjson.dumps(simulation.truth(), option=orjson.OPT_INDENT_2).decode() + "\n"
+                    )
                 sys.stdout.write(orjson.dumps(simulation.announcement()).decode() + "\n")
                 sys.stdout.flush()
                 await stop.wait()
@@ -50,20 +63,19 @@ async def simulate(
     return 0
 
 
-def _ensure_ours(path: Path) -> None:
+def _ensure_ours(path: Path, opening: str) -> None:
     """Raise `UserError` where somebody else has written a file: what is overwritten is ours."""
     try:
-        ours = not path.exists() or path.read_text(encoding="utf-8", errors="replace").startswith(HEADING)
+        ours = not path.exists() or path.read_text(encoding="utf-8", errors="replace").startswith(opening)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     if not ours:
         raise UserError(f"{path}: `watcher simulate` has not written this file; name another")
 
 
-def _write(simulation: Simulation, path: Path) -> None:
-    sources = [served["source"] for served in simulation.announcement().values()]
+def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(configuration_text(HEADING, sources), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from error

@@ -17,7 +17,7 @@ from watcher.config import Config
 from watcher.model.incident import Incident, Status
 from watcher.model.ports import IncidentQuery, Owner
 from watcher.model.presentation import incident_json
-from watcher.model.sample import Sight
+from watcher.model.sample import BACKFILL, Sight
 from watcher.model.time import MINUTE, SECOND, Instant, rfc3339
 from watcher.model.words import span
 from watcher.runtime.clock import SystemClock
@@ -92,10 +92,15 @@ async def _standing(settings: Config) -> Standing:
         return Standing(
             at=SystemClock().now(),
             owner=await history.owner(),
-            sights=[sight for sight in await history.sights() if sight.source in names],
+            sights=[sight for sight in await history.sights() if sight.source in names and _counts(sight)],
             incidents=await history.incidents(query),
             backlog=await history.backlog(),
         )
+
+
+def _counts(sight: Sight) -> bool:
+    """Reading a span again is nobody's concern once it is done."""
+    return not sight.stream.endswith(BACKFILL) or sight.behind > 0
 
 
 def _show(standing: Standing) -> None:
@@ -105,7 +110,7 @@ def _show(standing: Standing) -> None:
     say()
     if standing.sights:
         rows = [_row(sight, standing) for sight in standing.sights]
-        show_table(("SOURCE", "STREAM", "STATE", "FOR", "ASKED", "BEHIND", ""), rows)
+        show_table(("SOURCE", "STREAM", "STATE", "FOR", "ASKED", "AGAIN", "BEHIND", ""), rows)
     else:
         say("no source has been asked yet")
     if standing.incidents:
@@ -144,7 +149,15 @@ def _row(sight: Sight, standing: Standing) -> tuple[str | Text, ...]:
     if _last_state(sight) is not State.WAITING:
         asked = f"{span(max(0, standing.at - sight.at))} ago"
     shown = Text(words, style=STYLES[state])
-    return (sight.source, sight.stream, shown, lasting, asked, behind, one_line(sight.message))
+    again = _again(sight, standing.at) if state is State.DOWN else ""
+    return (sight.source, sight.stream, shown, lasting, asked, again, behind, one_line(sight.message))
+
+
+def _again(sight: Sight, now: Instant) -> str:
+    """When a stream that is down is asked again."""
+    if not sight.next_try:
+        return "when told"
+    return f"in {span(sight.next_try - now)}" if sight.next_try > now else "now"
 
 
 def _json(standing: Standing) -> dict[str, object]:
@@ -180,4 +193,5 @@ def _sight_json(sight: Sight, state: State) -> dict[str, object]:
         "since": rfc3339(sight.since) if sight.since else None,
         "caught_up": sight.caught_up,
         "behind_seconds": sight.behind / SECOND,
+        "next_try": rfc3339(sight.next_try) if state is State.DOWN and sight.next_try else None,
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from math import ceil
 from typing import Final, TypeVar
 
 import anyio
@@ -15,8 +16,8 @@ T = TypeVar("T")
 PATIENT: Final = 3
 """Failures in a row that change nothing about the cadence."""
 LONGEST: Final[Duration] = 10 * MINUTE
-LONGEST_ASKED: Final[Duration] = HOUR
-"""What a vendor may ask of one stream: its `Retry-After` can be a mistake, and we are blind meanwhile."""
+LONGEST_ASKED: Final[Duration] = DAY
+"""What a vendor may ask for: up to then its `Retry-After` is kept to the millisecond."""
 PROBES: Final = 3
 PROBE_EVERY: Final[Duration] = HOUR
 
@@ -54,11 +55,11 @@ class Breaker:
             return self
         failures = self.failures + 1
         back_off = min(every * 2 ** min(failures - PATIENT, 20), LONGEST) if failures > PATIENT else 0
-        return Breaker(failures, Pause(now, now + max(back_off, _asked_for(error, LONGEST_ASKED))))
+        return Breaker(failures, Pause(now, now + max(back_off, _asked_for(error))))
 
 
-def _asked_for(error: CollectError, most: Duration) -> Duration:
-    return round(min(most / SECOND, error.retry_after or 0) * SECOND)
+def _asked_for(error: CollectError) -> Duration:
+    return ceil(min(LONGEST_ASKED / SECOND, error.retry_after or 0) * SECOND)
 
 
 class Credentials:
@@ -82,6 +83,11 @@ class Credentials:
     def rejected(self) -> bool:
         """Whether only probes are let through."""
         return self._rejection is not None
+
+    @property
+    def next_probe(self) -> Instant:
+        """When rejected ones are tried again; 0 when they are not rejected, or only a person can help."""
+        return self._pause.until if self._rejection is not None and self._probes else 0
 
     def renew(self) -> None:
         """They may have changed: the next poll tries them."""
@@ -139,6 +145,6 @@ class Credentials:
         if self._rejection is None:
             self._probes = PROBES
         self._open, self._rejection = False, error
-        self._pause = Pause(now, now + max(PROBE_EVERY, _asked_for(error, DAY)))
+        self._pause = Pause(now, now + max(PROBE_EVERY, _asked_for(error)))
         for scope in self._under_way:
             scope.cancel()

@@ -69,6 +69,11 @@ class StreamSpec:
         if self.every <= 0 or min(times) < 0:
             raise ValueError(f"stream {self.name}: a cadence is positive, other times are not negative")
 
+    @property
+    def most(self) -> int:
+        """Bins that one read may ask for."""
+        return max(1, self.reads // self.width) if self.width else 1
+
 
 class Collector(Protocol):
     """A vendor's reader. It never computes "now - 5 min": it is told what to fetch."""

@@ -53,11 +53,16 @@ def described(response: Response, *, secret: bool = False) -> str:
     return f"{size}, begins {_one_line(_masked(response.body))!r}"
 
 
+def masked(text: str) -> str:
+    """The text without whatever may be a secret in it."""
+    return _SECRET.sub(lambda found: f"{found['key'] or ''}***", text)
+
+
 def _masked(body: bytes) -> str:
     """How a body begins. A secret that was cut off may look like none, so the last word is left out then."""
     text = body[:_LOOKED_AT].decode("utf-8", errors="replace")
     whole = text if len(body) <= _LOOKED_AT else _CUT_OFF.sub("", text)
-    return _SECRET.sub(lambda found: f"{found['key'] or ''}***", whole)
+    return masked(whole)
 
 
 def _one_line(text: str) -> str:

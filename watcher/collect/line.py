@@ -2,7 +2,7 @@
 
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -10,9 +10,12 @@ import anyio
 
 from watcher.collect.breaker import Credentials
 from watcher.collect.collector import Collector
+from watcher.collect.evidence import Evidence, recording
+from watcher.collect.lookout import Lookout
 from watcher.collect.windows import woken
+from watcher.document.redaction import redact
 from watcher.errors import CollectError, ContractBroken, NetworkFailed
-from watcher.model.ports import Clock
+from watcher.model.ports import Clock, Errand
 from watcher.model.sample import Poll
 from watcher.model.time import MINUTE, SECOND, Duration, Instant
 from watcher.model.words import span
@@ -22,6 +25,8 @@ T = TypeVar("T")
 DEADLINE: Final[Duration] = 2 * MINUTE
 LEARNED: Final = 16
 """Secrets given by a vendor that are kept from sight: those before them have long expired."""
+MESSAGE_LIMIT: Final = 300
+"""Characters of an error that a sight and a log line carry; where its answer is kept comes behind them."""
 
 
 class CollectorBug(ContractBroken):
@@ -30,6 +35,11 @@ class CollectorBug(ContractBroken):
     def __init__(self, error: Exception) -> None:
         """`error` is what came in place of a `CollectError`."""
         super().__init__(f"unexpected {type(error).__name__}: {error}")
+
+
+async def no_errands() -> Sequence[Errand]:
+    """Nobody left anything to do."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +61,20 @@ class Line:
     secrets: set[str] = field(default_factory=set)
     """What no sight and no log line may show, whatever a vendor echoes; `Access.learned` adds to it."""
 
+    lookout: Lookout = field(default_factory=Lookout)
+    """What all streams together see; the source's transport counts into it."""
+    evidence: Evidence | None = None
+    """Keeps answers that are not as documented; without it none is kept."""
+    credential_values: Callable[[], Collection[str]] = tuple
+    """The secrets' values as they are now; looked at each minute, since files may change."""
+    errands: Callable[[], Awaitable[Sequence[Errand]]] = no_errands
+    """What commands left to do for this source."""
+
     async def ask(self, call: Callable[[], Awaitable[T]]) -> T:
         """One question to the vendor; an answer that is not as documented is asked for once more.
 
-        Rejected credentials are not: an answer to a login that cannot be read is an `AuthenticationFailed`.
+        The second such answer is kept, and where it is added to the error as a note. Rejected credentials are
+        not asked again: an answer to a login that cannot be read is an `AuthenticationFailed`.
 
         Raises:
             CollectError: and nothing else but cancellation.
@@ -62,7 +82,23 @@ class Line:
         try:
             return await self.credentials.use(lambda: self._once(call), self.clock)
         except ContractBroken:
-            return await self.credentials.use(lambda: self._once(call), self.clock)
+            return await self._ask_again(call)
+
+    def words(self, said: CollectError | str) -> str:
+        """What to say of an error, or what was said, without secrets; long texts are cut."""
+        notes = [] if isinstance(said, str) else getattr(said, "__notes__", [])
+        return "; ".join([redact(str(said), self.secrets)[:MESSAGE_LIMIT], *notes])
+
+    async def _ask_again(self, call: Callable[[], Awaitable[T]]) -> T:
+        with recording() as exchanges:
+            try:
+                return await self.credentials.use(lambda: self._once(call), self.clock)
+            except ContractBroken as error:
+                if self.evidence is not None:
+                    path = self.evidence.keep(error, exchanges, self.secrets, self.clock.now())
+                    if path is not None:
+                        error.add_note(f"the answer is kept in {path}")
+                raise
 
     async def wake(self, tick: Instant, every: Duration) -> Instant:
         """Sleep until a planned tick, but never longer than a cadence; the tick to act for then."""

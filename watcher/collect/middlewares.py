@@ -5,12 +5,16 @@ Outermost first::
     retry      the whole attempt again, when another may succeed
     (own)      what the vendor adds: auth
     limit      the account's requests a second, no burst, logins included
+    wait       while the vendor's `Retry-After` lasts, nothing is asked of it by any stream
+    count      requests made, and refused for quota
     judge      a status that means an error becomes one; a skewed clock is named
+    record     the last exchanges of a question, for an answer that is not as documented
     deadline   one attempt's time
 """
 
 from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
+from math import inf
 from typing import Final
 
 import anyio
@@ -20,7 +24,9 @@ import stamina.instrumentation
 import structlog
 from aiolimiter import AsyncLimiter
 
-from watcher.collect.http import Handler, Middleware, Request, Response, chain
+from watcher.collect.evidence import record
+from watcher.collect.http import LONGEST_WAIT, Handler, Middleware, Request, Response, chain
+from watcher.collect.lookout import Lookout
 from watcher.errors import ClockSkewed, CollectError, NetworkFailed, QuotaExceeded, VendorFailed
 from watcher.model.ports import Clock
 from watcher.model.time import MINUTE, SECOND, Duration, Instant
@@ -33,21 +39,33 @@ WAIT_MOST: Final = 5.0
 SKEW: Final[Duration] = 5 * MINUTE
 """A difference of clocks worth naming."""
 
+_PUNCTUAL: Final = 0.001
+"""Seconds by which a wait may end early: sleeping is not more exact."""
 _PASSING: Final = (VendorFailed, NetworkFailed, QuotaExceeded)
 _PERHAPS_CLOCK: Final = {"auth", "permission", "request"}
 """Families a vendor answers with when it does not say that it dislikes our time."""
 
 
 def source_http(
-    exchange: Handler, *, source: str, limit: float, timeout: Duration, clock: Clock
+    exchange: Handler,
+    *,
+    source: str,
+    limit: float,
+    timeout: Duration,
+    clock: Clock,
+    lookout: Lookout | None = None,
 ) -> Callable[[Sequence[Middleware]], Handler]:
-    """What `Access.http` is: the transport of one source, all its handlers under one limit (a second)."""
+    """What `Access.http` is: the transport of one source, all its handlers under one limit (a second).
+
+    Every attempt is counted into the `lookout`, and whether it was refused for quota.
+    """
     # stamina's own hook would log every retry with the error's repr; pollers log failures, on change.
     stamina.instrumentation.set_on_retry_hooks(())
-    limited, judged = limiter(limit), judge(source, clock)
+    counted = counter(Lookout() if lookout is None else lookout)
+    inner = [limiter(limit), waiter(), counted, judge(source, clock), record, deadline(timeout)]
 
     def build(own: Sequence[Middleware]) -> Handler:
-        return chain([retry, *own, limited, judged, deadline(timeout)], exchange)
+        return chain([retry, *own, *inner], exchange)
 
     return build
 
@@ -57,8 +75,12 @@ async def retry(request: Request, call_next: Handler) -> Response:
 
     A wait that would outlast the deadline around it is not begun: its error is better than a timeout's.
     """
-    if not request.retry:
+    try:
         return await call_next(request)
+    except CollectError as error:
+        if not request.retry or not isinstance(error, _PASSING):
+            raise
+        failure: CollectError | None = error
     attempts = stamina.retry_context(
         on=_another,
         attempts=ATTEMPTS,
@@ -69,6 +91,9 @@ async def retry(request: Request, call_next: Handler) -> Response:
     )
     async for attempt in attempts:
         with attempt:
+            if failure is not None:
+                first, failure = failure, None
+                raise first  # the first attempt was made above: most need no other, nor what counts them
             return await call_next(request)
     raise AssertionError("stamina either answers or raises")
 
@@ -82,6 +107,43 @@ def _another(error: Exception) -> bool | float:
     if (WAIT_MOST if wait is None else wait) >= left:
         return False
     return True if wait is None else float(wait)
+
+
+def waiter() -> Middleware:
+    """Keep to the vendor's `Retry-After` in all that is asked of the account, not only where it was said.
+
+    What would be asked too early fails as if it had been refused, with what is left to wait.
+    """
+    until, why = -inf, ""
+
+    async def wait(request: Request, call_next: Handler) -> Response:
+        nonlocal until, why
+        left = until - anyio.current_time()
+        if left > _PUNCTUAL:
+            raise QuotaExceeded(f"the vendor asks to wait ({why})", retry_after=left)
+        try:
+            return await call_next(request)
+        except (QuotaExceeded, VendorFailed) as error:
+            if error.retry_after:
+                until, why = anyio.current_time() + min(error.retry_after, LONGEST_WAIT), str(error)
+            raise
+
+    return wait
+
+
+def counter(lookout: Lookout) -> Middleware:
+    """Count every attempt."""
+
+    async def count(request: Request, call_next: Handler) -> Response:
+        try:
+            response = await call_next(request)
+        except CollectError as error:
+            lookout.count(throttled=isinstance(error, QuotaExceeded))
+            raise
+        lookout.count(throttled=False)
+        return response
+
+    return count
 
 
 def limiter(per_second: float) -> Middleware:

@@ -1,6 +1,6 @@
 """The only loop around a stream: when to ask for which window, and what to do when there is no answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,15 +9,28 @@ import structlog
 
 from watcher.collect.breaker import Pause
 from watcher.collect.collector import StreamSpec, Window
+from watcher.collect.lateness import Lateness
 from watcher.collect.line import Line
+from watcher.collect.pace import Pace
 from watcher.collect.sight import OwnSight
-from watcher.collect.windows import Span, behind, caught_up, complete, due, resumed, settled_end
+from watcher.collect.windows import (
+    NO_CAUTION,
+    Caution,
+    Span,
+    behind,
+    caught_up,
+    complete,
+    due,
+    joined,
+    resumed,
+    settled_end,
+)
 from watcher.errors import CollectError
 from watcher.model.sample import Cursor, Poll, SampleBatch, Sight
 from watcher.model.time import DAY, SECOND, Duration, Instant, rfc3339
 
 PATIENCE: Final[Mapping[str, int]] = {"request": 3, "contract": 10, "vendor": 20}
-"""Polls after which one window that keeps failing in these ways is left out, if a newer one is answered."""
+"""Polls after which one bin that keeps failing in these ways is left out, if a newer one is answered."""
 FIRST_TICK_SPREAD: Final[Duration] = 2 * SECOND
 NOTED: Final[Duration] = DAY
 """How long a sight says what was left out."""
@@ -25,7 +38,7 @@ NOTED: Final[Duration] = DAY
 
 @dataclass(frozen=True, slots=True)
 class _Stuck:
-    """The window that failed last, and in how many polls it did."""
+    """The bin that failed last, and in how many polls it did."""
 
     start: Instant = 0
     polls: int = 0
@@ -40,27 +53,38 @@ class Poller:
     Each window read is one `Poll` whose cursor covers it, so that a long backfill is committed as it goes;
     each planned tick ends with one that carries the stream's own sight. Ticks stay on the grid of the first
     one, and those that pass while a poll is under way are not made up for.
+
+    Where one answer holds several bins (`reads`), a window is as many: those of the overlap and what is new
+    are then usually one call. Where such a window fails, the next polls ask for fewer bins there.
     """
 
     def __init__(self, line: Line, spec: StreamSpec, span: Span, cursor: Cursor | None = None) -> None:
         self.spec = spec
+        self.span = span
         self.sight = OwnSight(line, spec.name, spec.every)
         self.caught_up = anyio.Event()
         self._line = line
-        self._span = span
         self._position = span.since
+        self._caution = NO_CAUTION
         self._stuck = _Stuck()
         self._left_out: set[Instant] = set()
         self._note = ""
         self._noted = Pause()
         self._remark = ""
         """What the newest answer left unsaid."""
+        self._lateness = Lateness(spec)
+        self._pace = Pace()
         self._log = structlog.get_logger().bind(source=line.source, stream=spec.name)
         if cursor is not None:
             self._resume(max(cursor.position, span.since))
 
+    @property
+    def position(self) -> Instant:
+        """How far it has read."""
+        return self._position
+
     def _resume(self, position: Instant) -> None:
-        self._position = resumed(self.spec, self._span, position, self._now)
+        self._position = resumed(self.spec, self.span, position, self._now)
         if self.spec.width and self._position > position:
             self._say_left_out(Window(position, self._position), "stopped for long")
 
@@ -81,11 +105,12 @@ class Poller:
         while not self._complete:
             await self._poll(await self._line.wake(tick, self.spec.every))
             tick = self.sight.next_tick
+        self._line.lookout.forget(self.spec.name)
         self.caught_up.set()
 
     async def _poll(self, tick: Instant) -> None:
         if self.spec.width:
-            self._position = max(self._span.since, min(self._position, self._settled_end))
+            self._position = max(self.span.since, min(self._position, self._settled_end))
         if self.sight.begin(tick):
             try:
                 await (self._read_due() if self.spec.width else self._read_state(tick))
@@ -101,44 +126,48 @@ class Poller:
         await self._deliver((batch,), None)
 
     async def _read_due(self) -> None:
-        windows = due(self.spec, self._span, self._position, self._now, overlap=self.spec.overlap)
-        again = await self._read_again([window for window in windows if window.end <= self._position])
-        windows = [window for window in windows if window.end > self._position]
-        if not windows and again:
-            await self._deliver(again, None)
-        while windows:
+        overlap = self.spec.overlap
+        while windows := self._due(overlap):
+            again: tuple[SampleBatch, ...] = ()
             for window in windows:
-                if window.start not in self._left_out:
-                    await self._read(window, again)
+                batches = await self._ask_or_leave_out(window)
+                if window.end <= self._position:
+                    again += batches
+                else:
+                    await self._advance(window.end, again + batches)
                     again = ()
+            if again:
+                await self._deliver(again, None)
             self.sight.answered()
-            windows = due(self.spec, self._span, self._position, self._now)
+            overlap = 0
 
-    async def _read_again(self, windows: Sequence[Window]) -> tuple[SampleBatch, ...]:
-        """What windows say now that were read before.
+    def _due(self, overlap: Duration) -> list[Window]:
+        """What to ask for now: bins that were read before once more, and after them what is new.
 
-        It is judged together with what is new: a correction and the bin after it would else be two ticks, and
-        an incident between them withdrawn in the one and opened in the other.
+        Both are judged together: a correction and the bin after it would else be two ticks, and an incident
+        between them withdrawn in the one and opened in the other.
         """
-        batches: tuple[SampleBatch, ...] = ()
-        for window in windows:
-            if window.start not in self._left_out:
-                batches += await self._ask_or_leave_out(window)
-        return batches
+        bins = due(self.spec, self.span, self._position, self._now, overlap=overlap)
+        wanted = [one for one in bins if one.start not in self._left_out]
+        if bins and not wanted and bins[-1].end > self._position:
+            self._position = bins[-1].end
+        return joined(wanted, self.spec.most, self._caution)
 
     async def _ask_or_leave_out(self, window: Window) -> tuple[SampleBatch, ...]:
         try:
-            return (await self._ask(window),)
+            batch = await self._ask(window)
         except CollectError as error:
             if not await self._leave_out(window, error):
                 raise
             return ()
+        self._remark = batch.remark
+        self._lateness.see(batch, self._now)
+        return (batch,)
 
-    async def _read(self, window: Window, again: tuple[SampleBatch, ...]) -> None:
-        batches = await self._ask_or_leave_out(window)
-        self._position = window.end
+    async def _advance(self, end: Instant, batches: tuple[SampleBatch, ...]) -> None:
+        self._position = end
         self.sight.answered()
-        await self._deliver(again + batches, self._cursor)
+        await self._deliver(batches, self._cursor)
 
     async def _ask(self, window: Window) -> SampleBatch:
         return await self._line.ask(lambda: self._line.collector.collect(self.spec, window))
@@ -150,19 +179,22 @@ class Poller:
             self.caught_up.set()
 
     async def _leave_out(self, window: Window, error: CollectError) -> bool:
-        """Whether a failed window is given up: it failed for long, and the newest one is answered.
+        """Whether a failed window is given up: one bin that failed for long, while a newer one is answered.
 
         The newest is only looked at here. It is read in its turn, so that bins stay in order.
         """
         patience = PATIENCE.get(error.family)
         if patience is None:
             return False
+        if window.end - window.start > self.spec.width:
+            self._caution = Caution.after(window, self.spec.width)
+            return False
         self._stuck = self._stuck.again(window.start)
         end = self._settled_end
         newest = Window(end - self.spec.width, end)
         if self._stuck.polls < patience or not await self._is_answered(newest, than=window):
             return False
-        self._stuck = _Stuck(window.end, patience - 1)  # a run of such windows is not waited for one by one
+        self._stuck = _Stuck(window.end, patience - 1)  # a run of such bins is not waited for one by one
         kept = self._position - self.spec.overlap - self.spec.width
         self._left_out = {start for start in self._left_out if start >= kept} | {window.start}
         self._say_left_out(window, str(error), family=error.family)
@@ -180,7 +212,7 @@ class Poller:
         The last window of a stream that ends has no newer one: it is not waited for.
         """
         if newest.start <= than.start:
-            return than.end == self._span.until
+            return than.end == self.span.until
         try:
             await self._ask(newest)
         except CollectError:
@@ -193,28 +225,33 @@ class Poller:
 
     @property
     def _settled_end(self) -> Instant:
-        return settled_end(self.spec, self._span, self._now)
+        return settled_end(self.spec, self.span, self._now)
 
     @property
     def _complete(self) -> bool:
-        return complete(self._span, self._position)
+        return complete(self.span, self._position)
 
     @property
     def _is_caught_up(self) -> bool:
-        return caught_up(self.spec, self._span, self._position, self._now)
+        return caught_up(self.spec, self.span, self._position, self._now)
 
     @property
     def _delay(self) -> Duration:
-        """Age of the newest bin read; a state is as old as its poll."""
-        return max(0, self._now - self._position) if self.spec.width else 0
+        """Age of the newest bin in which the vendor said anything; a state is as old as its poll."""
+        if not self.spec.width:
+            return 0
+        said = self._lateness.said_until
+        return max(0, self._now - (self._position if said is None else said))
 
     @property
     def _cursor(self) -> Cursor:
-        since, until = self._span.since, self._span.until
+        since, until = self.span.since, self.span.until
         return Cursor(self._line.source, self.spec.name, self._position, since, until)
 
     def _sight_now(self, note: str = "") -> Sight:
-        late = behind(self.spec, self._span, self._position, self._now)
+        late = behind(self.spec, self.span, self._position, self._now)
+        level = self._is_caught_up
         said = (note or self._remark) if self._noted.is_over(self._now) else self._note
-        level = self._is_caught_up or self.spec.aside
-        return self.sight.now(caught_up=level, behind=late, note=said)
+        progress = self._pace.words(late, self._now, caught_up=level)
+        stands = self.sight.now(caught_up=level or self.spec.aside, behind=late, note=said or progress)
+        return replace(stands, suggested_settle=self._lateness.suggested_settle)

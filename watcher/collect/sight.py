@@ -1,7 +1,8 @@
 """The agent's own sight of one stream: kept per planned tick, logged on change, sent on as samples."""
 
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from math import nan
 from typing import Final
 
@@ -10,25 +11,39 @@ import structlog
 
 from watcher.collect.breaker import Breaker
 from watcher.collect.line import CollectorBug, Line
+from watcher.collect.lookout import FAMILIES
 from watcher.collect.windows import elapsed_ticks
 from watcher.document.redaction import redact
-from watcher.errors import CollectError
+from watcher.errors import AuthenticationFailed, CollectError
 from watcher.model.metrics import SIGHT
-from watcher.model.sample import Poll, SampleBatch, Sight
+from watcher.model.sample import Instants, MetricKey, Poll, SampleBatch, Sight
 from watcher.model.time import SECOND, Duration, Instant, floor
 
-MESSAGE_LIMIT: Final = 300
-"""Characters of an error that a sight and a log line carry."""
+ALL_DOWN: Final = "source"
+"""The `family` that is 1 while no stream of the source is answered: then that is one failure, not many."""
+_FAILED: Final[tuple[MetricKey, ...]] = tuple(
+    ("watcher_failed", (("family", family),)) for family in (*FAMILIES, ALL_DOWN)
+)
+_METRICS: Final[tuple[MetricKey, ...]] = (*((metric, ()) for metric in SIGHT), *_FAILED)
+_WHOLE: Final[tuple[MetricKey, ...]] = (
+    ("watcher_up", ()),
+    *_FAILED[: len(FAMILIES)],
+    ("watcher_requests", ()),
+    ("watcher_throttled_requests", ()),
+)
 
 
 class OwnSight:
     """Whether one stream answers, and what to say about it.
 
     Every planned tick leaves one bin, those that passed during a long poll and those on which the breaker
-    asked nothing included: `watcher_up` is 1 when the newest question had an answer, else 0.
+    asked nothing included: `watcher_up` is 1 when the newest question had an answer, else 0, and
+    `watcher_failed` is 1 for the family it failed with.
     """
 
-    def __init__(self, line: Line, stream: str, every: Duration) -> None:
+    def __init__(self, line: Line, stream: str, every: Duration, *, apart: bool = False) -> None:
+        """`apart` is what is no stream of its own: how it fails says nothing of the source."""
+        self._apart = apart
         self._line = line
         self._stream = stream
         self._every = every
@@ -67,6 +82,7 @@ class OwnSight:
         """The vendor answered."""
         self.answered_at = self._line.clock.now()
         self._breaker = Breaker()
+        self._tell(None)
         if self._error is not None:
             self._log.info("stream_up", after=self._error.family)
             self._error = None
@@ -76,11 +92,12 @@ class OwnSight:
         """A question had no good answer."""
         now = self._line.clock.now()
         self._breaker = self._breaker.failed(error, now=now, every=self._every)
+        self._tell(error)
         if self._error is None:
             self._since = now
         if self._error is None or self._error.family != error.family:
             trace = {"exception": self._traced(error)} if isinstance(error, CollectorBug) else {}
-            self._log.warning("stream_down", family=error.family, message=self._words(error), **trace)
+            self._log.warning("stream_down", family=error.family, message=self._line.words(error), **trace)
         self._error = error
 
     def now(self, *, caught_up: bool, behind: Duration = 0, note: str = "") -> Sight:
@@ -93,10 +110,11 @@ class OwnSight:
             at=self._line.clock.now(),
             up=error is None,
             family="" if error is None else error.family,
-            message=self._words(error or note),
+            message=self._line.words(error or note),
             caught_up=caught_up,
             behind=behind,
             since=self._since,
+            next_try=self._next_try(),
         )
 
     def bins(self, *, delay: Duration, ended: bool = False) -> tuple[SampleBatch, ...]:
@@ -108,24 +126,53 @@ class OwnSight:
             return ()
         self.next_tick = ticks[-1] + self._every
         starts = np.asarray([floor(tick, self._every) for tick in ticks], dtype=np.int64)
-        up = self._error is None
-        reading = [float(up), delay / SECOND if up else nan]
-        batch = SampleBatch(
+        family = "" if self._error is None else self._error.family
+        up = not family
+        failed = [float(family == one) for one in FAMILIES]
+        reading = [float(up), delay / SECOND if up else nan, *failed, float(self._line.lookout.up == 0)]
+        return (self._batch(f"{self._stream}.sight", _METRICS, starts, reading),)
+
+    def bins_of_all(self, like: tuple[SampleBatch, ...]) -> tuple[SampleBatch, ...]:
+        """The bins of the source as a whole, in the place of bins of this stream.
+
+        What was asked since the last of them stands in the newest.
+        """
+        if not like:
+            return ()
+        lookout, starts = self._line.lookout, like[0].starts
+        failed = [float(lookout.fails(family)) for family in FAMILIES]
+        batch = self._batch("source.sight", _WHOLE, starts, [lookout.up, *failed, 0, 0])
+        batch.values[-1, -2:, 0] = lookout.taken()
+        return (replace(batch, entities=((),)),)
+
+    def _batch(
+        self, stream: str, metrics: tuple[MetricKey, ...], starts: Instants, reading: Sequence[float]
+    ) -> SampleBatch:
+        column = np.asarray(reading, dtype=np.float64).reshape(1, len(metrics), 1)
+        return SampleBatch(
             source=self._line.source,
             vendor=self._line.vendor,
-            stream=f"{self._stream}.sight",
+            stream=stream,
             width=self._every,
-            fetched_at=now,
+            fetched_at=self._line.clock.now(),
             settled_until=int(starts[-1]) + self._every,
             entities=((("stream", self._stream),),),
-            metrics=tuple((metric, ()) for metric in SIGHT),
+            metrics=metrics,
             starts=starts,
-            values=np.tile(np.asarray(reading).reshape(1, len(SIGHT), 1), (len(starts), 1, 1)),
+            values=np.tile(column, (len(starts), 1, 1)),
         )
-        return (batch,)
+
+    def _tell(self, error: CollectError | None) -> None:
+        if not self._apart:
+            self._line.lookout.see(self._stream, error)
+
+    def _next_try(self) -> Instant:
+        """When it may be asked again: 0 while it is up, and where only a person can change that."""
+        if self._error is None:
+            return 0
+        if isinstance(self._error, AuthenticationFailed):
+            return self._line.credentials.next_probe
+        return max(self._tick + self._every, self._breaker.pause.until)
 
     def _traced(self, bug: CollectorBug) -> str:
         return redact("".join(traceback.format_exception(bug)), self._line.secrets)
-
-    def _words(self, said: CollectError | str) -> str:
-        return redact(str(said), self._line.secrets)[:MESSAGE_LIMIT]

@@ -1,28 +1,34 @@
-"""One source: asks what streams there are, and runs a poller for each."""
+"""One source: asks what streams there are, runs a poller for each, and does what commands leave for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from hashlib import blake2b
 from typing import Final
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 
+from watcher.collect.backfill import Backfills
 from watcher.collect.breaker import Pause
 from watcher.collect.collector import StreamSpec
 from watcher.collect.line import Line
+from watcher.collect.lookout import STREAMS
 from watcher.collect.poller import Poller
 from watcher.collect.sight import OwnSight
 from watcher.collect.windows import spans
 from watcher.errors import CollectError
+from watcher.model.ports import Errand, ErrandKind
 from watcher.model.sample import Cursor, Poll
 from watcher.model.time import HOUR, MINUTE, SECOND, Duration, Instant
 
-STREAMS: Final = "streams"
-"""The stream whose sight says whether the source could tell what there is to read."""
 ASK_AGAIN: Final[Duration] = HOUR
 GO_ON: Final[Duration] = 10 * MINUTE
 """How long a stream waits for an earlier one that is not answered."""
+CREDENTIALS: Final[Duration] = MINUTE
+"""How often it is looked whether a secret's value has changed."""
+ERRANDS: Final[Duration] = 5 * SECOND
+"""How often it is looked whether a command has left something to do."""
 
 
 class SourceReader:
@@ -34,6 +40,9 @@ class SourceReader:
         self._pollers: dict[str, Poller] = {}
         self._sight = OwnSight(line, STREAMS, line.every)
         self._asked: Pause | None = None
+        self._backfills = Backfills(line)
+        self._done: set[int] = set()
+        """Errands taken up whose end is not yet known to be committed."""
 
     def renew_credentials(self) -> None:
         """The secrets may have changed: rejected ones are tried again at the next tick."""
@@ -42,6 +51,8 @@ class SourceReader:
     async def run(self) -> None:
         """Read until cancelled."""
         async with anyio.create_task_group() as group:
+            group.start_soon(self._watch_credentials)
+            group.start_soon(self._run_errands, group)
             await self._sight.keep(partial(self._run, group))
 
     async def _run(self, group: TaskGroup) -> None:
@@ -51,6 +62,7 @@ class SourceReader:
             if self._sight.begin(tick) and self._is_time_to_look(tick):
                 await self._look(group)
             bins = self._sight.bins(delay=0)
+            bins += self._sight.bins_of_all(bins)
             await self._line.send(Poll(self._sight.now(caught_up=self._asked is not None), bins))
             tick = self._sight.next_tick
 
@@ -90,6 +102,9 @@ class SourceReader:
         for opening in sorted(openings, key=lambda poll: poll.sight.caught_up):
             await self._line.send(opening)
         self._pollers |= new
+        for spec in specs:
+            if spec.name in new:
+                self._backfills.resume(spec, self._cursors, group)
         for name, poller in new.items():
             group.start_soon(
                 poller.sight.keep, partial(self._read, poller), name=f"{self._line.source}/{name}"
@@ -110,6 +125,50 @@ class SourceReader:
                 log.warning("not_waiting_longer", earlier=spec.after)
                 return
 
+    async def _watch_credentials(self) -> None:
+        """Rejected credentials are good for a try as soon as their value is another.
+
+        Only digests are remembered; the new values are kept from sight like the old ones.
+        """
+        before = _digest(self._line.credential_values())
+        while True:
+            await anyio.sleep(CREDENTIALS / SECOND)
+            values = self._line.credential_values()
+            if (now := _digest(values)) != before:
+                before = now
+                self._line.secrets.update(values)
+                structlog.get_logger().info("credentials_changed", source=self._line.source)
+                self.renew_credentials()
+
+    async def _run_errands(self, group: TaskGroup) -> None:
+        while True:
+            for errand in await self._line.errands():
+                if errand.id not in self._done:
+                    await self._run_errand(errand, group)
+            await anyio.sleep(ERRANDS / SECOND)
+
+    async def _run_errand(self, errand: Errand, group: TaskGroup) -> None:
+        """One errand; it is struck off in the transaction that holds what came of it.
+
+        A span to read again waits until it is known what streams there are.
+        """
+        if errand.kind is ErrandKind.RENEW:
+            self.renew_credentials()
+        elif self._asked is None:
+            return
+        else:
+            for poller in self._pollers.values():
+                await self._backfills.begin(errand, poller, self._lower_bound(poller), group)
+        self._done.add(errand.id)
+        sight = self._sight.now(caught_up=self._asked is not None)
+        await self._line.send(Poll(sight, errands=(errand.id,)))
+
+    def _lower_bound(self, poller: Poller) -> Instant | None:
+        """Before what a stream must not be read, as another of another width is there."""
+        earlier = self._pollers.get(poller.spec.after)
+        ends = earlier is not None and earlier.span.until is not None
+        return poller.span.since if ends else None
+
     def _last_answer(self, stream: str) -> Instant:
         """When a stream was last answered, or the one that it waits for itself, and so on."""
         seen: dict[str, Instant] = {}
@@ -117,3 +176,7 @@ class SourceReader:
             seen[stream] = self._pollers[stream].sight.answered_at
             stream = self._pollers[stream].spec.after
         return max(seen.values())
+
+
+def _digest(values: Collection[str]) -> bytes:
+    return blake2b("\0".join(sorted(values)).encode("utf-8", "surrogateescape")).digest()

@@ -2,6 +2,7 @@
 
 import os
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -11,11 +12,13 @@ from yarl import URL
 
 from watcher.collect.http import Handler, Request, Response
 from watcher.collect.trust import loading
-from watcher.errors import CollectError, ContractBroken, NetworkFailed, RequestRefused
+from watcher.errors import CollectError, ContractBroken, NetworkFailed, RequestRefused, SecretUnavailable
 from watcher.model.time import SECOND, Duration
 
 BODY_LIMIT: Final = 64 * 1024 * 1024
 """Bytes, after decompression."""
+HEADER_LIMIT: Final = 64 * 1024
+"""Bytes of one header of an answer: some vendors give tokens of 20 KB in one."""
 CONNECT: Final[Duration] = 10 * SECOND
 REDIRECTS: Final = {301, 302, 303, 307, 308}
 HOPS: Final = 3
@@ -42,6 +45,7 @@ def client_session() -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "watcher"},
         trust_env=False,
+        max_field_size=HEADER_LIMIT,
     )
 
 
@@ -49,10 +53,12 @@ def aiohttp_exchange(
     session: aiohttp.ClientSession,
     *,
     timeout: Duration,
-    proxy: str | None = None,
+    proxy: Callable[[], str] | None = None,
     ca_file: Path | None = None,
 ) -> Handler:
     """The innermost handler of one source: one request, one answer of any status.
+
+    `proxy` is asked for each time, since a secret in it may change.
 
     With a `ca_file`, only the authorities in it are trusted. Redirects are followed for GET and within one
     origin; elsewhere credentials would go to a host nobody configured.
@@ -73,7 +79,7 @@ def aiohttp_exchange(
                 headers=headers,
                 data=body,
                 timeout=limits,
-                proxy=proxy,
+                proxy=_revealed(proxy),
                 ssl=trust,
                 allow_redirects=False,
             )
@@ -93,6 +99,13 @@ def aiohttp_exchange(
         raise ContractBroken(f"{url.host}: redirects in a circle")
 
     return exchange
+
+
+def _revealed(proxy: Callable[[], str] | None) -> str | None:
+    try:
+        return None if proxy is None else proxy()
+    except SecretUnavailable as error:
+        raise NetworkFailed(f"the proxy is not known: {error}; {error.hint}") from error
 
 
 def _trust(ca_file: Path) -> ssl.SSLContext:
@@ -160,10 +173,11 @@ def _wrapped(error: Exception, url: URL, late: type[CollectError]) -> CollectErr
         return ContractBroken(f"{host}: the answer is not HTTP")
     connected = not isinstance(error, aiohttp.ConnectionTimeoutError)
     family = late if isinstance(error, TimeoutError) and connected else NetworkFailed
-    return family(f"{host}: {_what_happened(error)}")
+    return family(f"{host}: {what_happened(error)}")
 
 
-def _what_happened(error: Exception) -> str:
+def what_happened(error: Exception) -> str:
+    """What aiohttp or the system ran into, in words without any URL."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return f"TLS: {_tls_reason(error.certificate_error)}"
     if isinstance(error, aiohttp.ClientConnectorSSLError):

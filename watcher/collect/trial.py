@@ -1,13 +1,26 @@
 """One real call to every stream of a source, for a person who wants to know whether it works."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from watcher.collect.collector import StreamSpec, Window
-from watcher.collect.line import Line
-from watcher.document.redaction import redact
+from watcher.collect.line import CollectorBug, Line
 from watcher.errors import CollectError
 from watcher.model.time import Instant, floor
 from watcher.model.words import number
+
+ADVICE: Final[Mapping[str, str]] = {
+    "auth": "put the credentials right; vendors ban for trying wrong ones again and again",
+    "permission": "let the vendor give these credentials the right to see this, or leave it out",
+    "quota": "ask less often (`every`, `limit`), or ask the vendor for more",
+    "clock": "set this machine's clock; NTP keeps it right",
+    "request": "check what the source is configured to ask for: names, ids, windows",
+    "vendor": "wait: the fault is the vendor's; see its status page",
+    "network": "check name, port, proxy and firewall between here and the vendor",
+    "contract": "report it with the answer that was kept",
+}
+"""What a person can do, by the family of the failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +33,8 @@ class Trial:
     ok: bool
     family: str
     words: str
+    advice: str = ""
+    """What would mend it."""
 
 
 async def try_source(line: Line) -> list[Trial]:
@@ -38,7 +53,7 @@ async def _try_stream(line: Line, stream: StreamSpec) -> Trial:
     except CollectError as error:
         return _failed(line, stream.name, error)
     read = f"{number(batch.size)} samples of {number(len(batch.entities))} label sets"
-    words = f"{read}; {redact(batch.remark, line.secrets)}" if batch.remark else read
+    words = f"{read}; {line.words(batch.remark)}" if batch.remark else read
     return Trial(line.source, line.vendor, stream.name, ok=not batch.remark, family="", words=words)
 
 
@@ -50,5 +65,13 @@ def _newest(stream: StreamSpec, now: Instant) -> Window:
 
 
 def _failed(line: Line, stream: str, error: CollectError) -> Trial:
-    words = redact(str(error), line.secrets)
-    return Trial(line.source, line.vendor, stream, ok=False, family=error.family, words=words)
+    advice = "report it: a bug in watcher" if isinstance(error, CollectorBug) else ADVICE[error.family]
+    return Trial(
+        line.source,
+        line.vendor,
+        stream,
+        ok=False,
+        family=error.family,
+        words=line.words(error),
+        advice=advice,
+    )

@@ -12,8 +12,34 @@ CHUNK: Final = 60
 """Windows planned at once; what is due beyond them is planned when they are read."""
 TICKS: Final = 1_440
 """Cadence slots accounted for at once."""
+NARROWER: Final = 8
 REACH: Final[Duration] = DAY
 """How much older than its backfill what is read after a stop may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Where a window of several bins failed: from `start` to `end` fewer are asked for at once.
+
+    So one bin that cannot be had holds up no more than itself, and an outage makes no long run of short
+    windows: each failure narrows the place to the window that failed.
+    """
+
+    start: Instant = 0
+    end: Instant = 0
+    bins: int = 1
+
+    @classmethod
+    def after(cls, failed: Window, width: Duration) -> "Caution":
+        """An eighth of what failed, so that a day of five-minute bins is single bins after three failures."""
+        return cls(failed.start, failed.end, max(1, (failed.end - failed.start) // width // NARROWER))
+
+    def longest(self, start: Instant, most: int) -> int:
+        """How many bins a window from `start` may have."""
+        return min(self.bins, most) if self.start <= start < self.end else most
+
+
+NO_CAUTION: Final = Caution()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +96,29 @@ def settled_end(spec: StreamSpec, span: Span, now: Instant) -> Instant:
 def due(
     spec: StreamSpec, span: Span, position: Instant, now: Instant, *, overlap: Duration = 0
 ) -> list[Window]:
-    """The windows to ask for now, oldest first: each one bin, settled, within the span, at most `CHUNK` new.
+    """The bins to ask for now, oldest first: settled, within the span, at most `CHUNK` new or one read full.
 
-    First those of the `overlap` before `position` once more, then what follows it.
+    First those of the `overlap` before `position` once more, then what follows it. See `joined`.
     """
     first = max(floor(position - overlap, spec.width), _ceiling(span.since, spec.width))
-    end = min(settled_end(spec, span, now), floor(position, spec.width) + CHUNK * spec.width)
+    new = max(CHUNK, spec.most)
+    end = min(settled_end(spec, span, now), floor(position, spec.width) + new * spec.width)
     return [Window(start, start + spec.width) for start in range(first, end - spec.width + 1, spec.width)]
+
+
+def joined(bins: Sequence[Window], most: int, caution: Caution = NO_CAUTION) -> list[Window]:
+    """Windows of up to `most` neighbouring bins, as one answer holds them; fewer where caution says so."""
+    found: list[Window] = []
+    room = 0
+    for one in bins:
+        borders = one.start in {caution.start, caution.end}
+        if found and room and found[-1].end == one.start and not borders:
+            found[-1] = Window(found[-1].start, one.end)
+            room -= 1
+        else:
+            found.append(one)
+            room = caution.longest(one.start, most) - 1
+    return found
 
 
 def complete(span: Span, position: Instant) -> bool:

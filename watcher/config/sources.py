@@ -1,7 +1,5 @@
 """Sources: each is validated by the settings of the vendor it names."""
 
-from typing import Final
-
 from watcher.collect.collector import SourceSettings
 from watcher.collect.vendors import known, vendor
 from watcher.document.complaints import nearest
@@ -9,11 +7,6 @@ from watcher.document.context import ValidationContext
 from watcher.document.load import validate
 from watcher.document.node import Document
 from watcher.errors import ConfigurationError, Problem
-
-PLANNED: Final = frozenset(
-    {"swiftfederation", "cdnvideo", "leaseweb", "huawei_dsc", "alibaba_cdn", "tls", "http"}
-)
-"""The vendors of the design; those not known to the registry are not built yet."""
 
 
 def load_sources(
@@ -37,7 +30,7 @@ def _source(document: Document, at: int, context: ValidationContext) -> SourceSe
         raise ConfigurationError([])  # told by the validation of the whole
     name = item.get("vendor")
     if "vendor" not in item:
-        hint = f"built: {', '.join(known())}"
+        hint = f"known: {', '.join(known())}"
         raise ConfigurationError([document.problem(place, "`vendor` is missing", hint)])
     found = vendor(name) if isinstance(name, str) else None
     if found is None:
@@ -46,10 +39,8 @@ def _source(document: Document, at: int, context: ValidationContext) -> SourceSe
 
 
 def _unknown(document: Document, at: int, name: str) -> Problem:
-    built = f"built: {', '.join(known())}"
+    listed = f"known: {', '.join(known())}"
     place = ("sources", at, "vendor")
-    if name in PLANNED:
-        return document.problem(place, f"vendor `{name}` is not built yet", built)
     near = nearest(name, known())
-    hint = near if near.startswith("did") else built
+    hint = near if near.startswith("did") else listed
     return document.problem(place, f"unknown vendor `{name[:40]}`", hint)

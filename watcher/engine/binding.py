@@ -1,19 +1,36 @@
 """Which cells of a batch play which role, for which group: labels become rows here, and only here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from watcher.engine.detector import Role
+from watcher.engine.detector import Role, Several
 from watcher.model.labels import VIEW_LABELS, LabelSet, Matcher, Selector, label_set
 from watcher.model.metrics import METRICS, Kind
 from watcher.model.rule import Rule
 from watcher.model.sample import Floats, MetricKey, SampleBatch
 
 Rows: TypeAlias = NDArray[np.intp]
+
+
+class Words:
+    """States by code. Codes are given at first sight and mean nothing but themselves."""
+
+    def __init__(self) -> None:
+        """None."""
+        self.known: list[str] = []
+        self._codes: dict[str, int] = {}
+
+    def codes(self, words: Iterable[str]) -> Floats:
+        """The code of each."""
+        for word in (words := tuple(words)):
+            if word not in self._codes:
+                self._codes[word] = len(self.known)
+                self.known.append(word)
+        return np.array([self._codes[word] for word in words], np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +41,37 @@ class Cast:
     entity: NDArray[np.intp]
     group: NDArray[np.intp]
     """Indexes into the binding's `groups`."""
-    alone: bool
-    """No group has two cells in this role."""
-    summed: bool
-    """Several cells of a group are added (counts); otherwise the least one speaks (states, levels)."""
+    several: Several | None
+    """How the cells of a group combine; None where no group has two."""
+    states: tuple[str, ...] = ()
+    """Of a state set: the states there are, those that speak first last."""
+    state: NDArray[np.intp] | None = None
+    """The state of each cell, as an index into `states`."""
+    details: tuple[LabelSet, ...] = ()
+    """The labels of each cell that evidence keeps apart."""
+
+    def column(self, cells: Floats, rows: Rows, *, total: int, words: Words) -> Floats:
+        """The role's cells over `total` track rows; NaN where unknown. `rows` are those of the groups."""
+        at = rows[self.group]
+        column = np.full(total, np.nan)
+        if self.state is not None:
+            return self._named(np.where(cells > 0, self.state, np.nan), at, column, words)
+        if self.several is None:
+            column[at] = cells
+        elif self.several is Several.SUM:
+            sums = np.zeros(total)
+            np.add.at(sums, at, cells)
+            column[at] = sums[at]
+        else:
+            (np.fmin if self.several is Several.LEAST else np.fmax).at(column, at, cells)
+        return column
+
+    def _named(self, present: Floats, at: Rows, column: Floats, words: Words) -> Floats:
+        """The code of the state that speaks for each row."""
+        np.fmax.at(column, at, present)
+        told = np.flatnonzero(~np.isnan(column))
+        column[told] = words.codes(self.states)[column[told].astype(np.intp)]
+        return column
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,55 +81,102 @@ class Binding:
     groups: tuple[LabelSet, ...]
     """Group keys: `source`, `vendor` and the rule's `by`."""
     casts: Mapping[str, Cast]
+    """By role, the first one first; an optional role may have none."""
 
-    def column(self, role: str, grid: Floats, rows: Rows, total: int) -> Floats:
-        """A role's values of one bin, `grid[metric, entity]`; group `g` is row `rows[g]` of a total."""
-        cast = self.casts[role]
-        cells = grid[cast.metric, cast.entity]
-        at = rows[cast.group]
-        if cast.alone:
-            column = np.full(total, np.nan)
-            column[at] = cells
-            return column
-        column = np.full(total, 0.0 if cast.summed else np.nan)
-        (np.add if cast.summed else np.fmin).at(column, at, cells)
-        if cast.summed:
-            untouched = np.ones(total, np.bool_)
-            untouched[at] = False
-            column[untouched] = np.nan
-        return column
+    def groups_of(self, entity: int) -> Sequence[int]:
+        """The groups for which an entity of the batch plays the first role."""
+        first = next(iter(self.casts.values()))
+        found: list[int] = np.unique(first.group[first.entity == entity]).tolist()
+        return found
+
+
+_Cell: TypeAlias = tuple[int, int, LabelSet, Mapping[str, str]]
+"""Metric index, entity index and group key of a series that plays a role; its labels where they count."""
 
 
 def bind(rule: Rule, roles: Mapping[str, Role], batch: SampleBatch) -> Binding | None:
-    """The rule's binding to this batch's tables; None where some role has no cell: nothing to judge."""
+    """The rule's binding to this batch's tables; None where some role has no cell: nothing to judge.
+
+    Roles that are wide or optional make no groups: they speak for those that others make.
+    """
     index: dict[LabelSet, int] = {}
     casts: dict[str, Cast] = {}
-    for role in roles:
-        found = ((one, _cells(rule, one, batch)) for one in rule.match[role].choices())
-        selector, cells = next(((one, cells) for one, cells in found if cells), (rule.match[role], []))
-        if not cells:
-            return None
-        groups = [index.setdefault(key, len(index)) for _, _, key in cells]
-        metric, entity = (np.array([cell[axis] for cell in cells], np.intp) for axis in (0, 1))
-        casts[role] = Cast(
-            metric=metric,
-            entity=entity,
-            group=np.array(groups, np.intp),
-            alone=len(set(groups)) == len(groups),
-            summed=_is_summed(selector.metric),
-        )
-    return Binding(tuple(index), casts)
+    for name, role in sorted(roles.items(), key=lambda item: (item[1].optional, item[1].wide)):
+        cells, metric = _found(rule, name, batch, keep=bool(role.state or role.detail))
+        if role.wide:
+            cells = list(_spread(cells, tuple(index)))
+        elif role.optional and not role.witness:
+            cells = [cell for cell in cells if cell[2] in index]
+        if cells:
+            casts[name] = _cast(role, metric, cells, index)
+    needed = {name for name, role in roles.items() if not role.optional}
+    is_witnessed = any(roles[name].witness for name in casts)
+    if not casts or not (is_witnessed or needed <= casts.keys()):
+        return None
+    return Binding(tuple(index), {name: casts[name] for name in roles if name in casts})
 
 
-def _is_summed(metric: str) -> bool:
+def _found(rule: Rule, role: str, batch: SampleBatch, *, keep: bool) -> tuple[list[_Cell], str]:
+    """The cells of the first selector that has some, and its metric; with all labels to `keep`."""
+    selector = rule.match.get(role)
+    for choice in selector.choices() if selector is not None else ():
+        if cells := _cells(rule, choice, batch, keep=keep):
+            return cells, choice.metric
+    return [], ""
+
+
+def _cast(role: Role, metric: str, cells: Sequence[_Cell], index: dict[LabelSet, int]) -> Cast:
+    groups = [index.setdefault(cell[2], len(index)) for cell in cells]
+    alone = len(set(groups)) == len(groups)
+    states, of_cells = _states(role, cells)
+    return Cast(
+        metric=np.array([cell[0] for cell in cells], np.intp),
+        entity=np.array([cell[1] for cell in cells], np.intp),
+        group=np.array(groups, np.intp),
+        several=None if alone else role.counts if _is_count(metric) else role.several,
+        states=states,
+        state=of_cells,
+        details=tuple(_only(cell[3], role.detail) for cell in cells) if role.detail else (),
+    )
+
+
+def _states(role: Role, cells: Sequence[_Cell]) -> tuple[tuple[str, ...], NDArray[np.intp] | None]:
+    if not role.state:
+        return (), None
+    own = [cell[3].get(role.state, "") for cell in cells]
+    rank = {word: at for at, word in enumerate(role.worst)}
+    states = tuple(sorted(set(own), key=lambda word: (rank.get(word, -1), word)))
+    place = {word: at for at, word in enumerate(states)}
+    return states, np.array([place[word] for word in own], np.intp)
+
+
+def _only(labels: Mapping[str, str], names: Sequence[str]) -> LabelSet:
+    return label_set([(name, labels.get(name, "")) for name in names])
+
+
+def _spread(cells: Sequence[_Cell], groups: Sequence[LabelSet]) -> Iterator[_Cell]:
+    """Cells by the groups they speak for: their own, else all that agree in the labels they have."""
+    known = set(groups)
+    parts: dict[tuple[str, ...], dict[LabelSet, list[LabelSet]]] = {}
+    for metric, entity, key, labels in cells:
+        names = tuple(name for name, _ in key)
+        if key not in known and names not in parts:
+            agreeing = parts[names] = {}
+            for group in groups:
+                own = dict(group)
+                agreeing.setdefault(tuple((name, own.get(name, "")) for name in names), []).append(group)
+        for group in [key] if key in known else parts[names].get(key, []):
+            yield metric, entity, group, labels
+
+
+def _is_count(metric: str) -> bool:
     known = METRICS.get(metric)
     return known is not None and known.kind is Kind.COUNT
 
 
-def _cells(rule: Rule, selector: Selector, batch: SampleBatch) -> list[tuple[int, int, LabelSet]]:
-    """Metric index, entity index and group key of every series that plays the role."""
+def _cells(rule: Rule, selector: Selector, batch: SampleBatch, *, keep: bool) -> list[_Cell]:
     base = {"source": batch.source, "vendor": batch.vendor}
-    cells = []
+    cells: list[_Cell] = []
     for m, (name, metric_labels) in enumerate(batch.metrics):
         if name != selector.metric:
             continue
@@ -98,7 +189,7 @@ def _cells(rule: Rule, selector: Selector, batch: SampleBatch) -> list[tuple[int
         for e, entity in enumerate(batch.entities):
             labels = {**base, **own, **dict(entity)}
             if _in_view(labels, rule.by, named) and _all(rest, labels):
-                cells.append((m, e, _key(labels, rule.by)))
+                cells.append((m, e, _key(labels, rule.by), labels if keep else {}))
     return cells
 
 
@@ -115,7 +206,7 @@ def _in_view(labels: Mapping[str, str], by: Sequence[str], named: set[str]) -> b
 
 
 def _key(labels: Mapping[str, str], by: Sequence[str]) -> LabelSet:
-    return label_set([(label, labels.get(label, "")) for label in ("source", "vendor", *by)])
+    return _only(labels, ("source", "vendor", *by))
 
 
 def layout(batch: SampleBatch) -> tuple[tuple[LabelSet, ...], tuple[MetricKey, ...]]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from watcher.engine.binding import Binding, bind, layout
+from watcher.engine.cells import Cells
 from watcher.engine.lane import lane_key
 from watcher.engine.lifecycle import INACTIVE, NEVER, STATE_NAMES, UNJUDGED_AFTER
 from watcher.engine.restart import closed, expect, restore, state_of
@@ -48,7 +49,7 @@ class Engine:
             if binding is not None:
                 track = self._track(bound, batch, binding)
                 lane = track.lane(batch.stream, batch.width)
-                track.put_bound(lane, binding, batch.starts.tolist(), batch.values)
+                track.take(lane, binding, batch)
             else:
                 self._put_nothing(bound.rule.id, batch)
         self._see(batch)
@@ -150,7 +151,7 @@ class Engine:
     def state(self, key: IncidentKey) -> str:
         """`inactive`, `pending`, `firing` or `recovering`."""
         found = self._find(key)
-        return STATE_NAMES[INACTIVE if found is None else found[0].present.state[found[1]]]
+        return STATE_NAMES[INACTIVE if found is None else max(INACTIVE, found[0].present.state[found[1]])]
 
     def _mark(self, source: str, lane: str, settled_until: Instant) -> None:
         marks = self._watermarks.setdefault(source, {})
@@ -173,13 +174,16 @@ class Engine:
         return self._bindings[key].bound
 
     def _track(self, bound: BoundRule, batch: SampleBatch, binding: Binding) -> Track:
-        """The track that the stream feeds; else one that holds its groups: streams may follow each other."""
+        """The track that the stream feeds; else one that holds its groups: streams may follow each other.
+
+        States of one source are one track: what one stream lists another may list later.
+        """
         tracks = self._tracks.setdefault((bound.rule.id, batch.source), [])
         for track in tracks:
             if batch.stream in track.streams:
                 return track
         for track in tracks:
-            if any(key in track.index for key in binding.groups):
+            if not batch.width or any(key in track.index for key in binding.groups):
                 return track
         track = Track(bound, self._horizon)
         tracks.append(track)
@@ -189,8 +193,7 @@ class Engine:
         """An answer without any series of a rule is one: what was said of its bins before is withdrawn."""
         for track in self._tracks.get((rule_id, batch.source), []):
             if (lane := track.lanes.get(lane_key(batch.stream, batch.width))) is not None:
-                for start in batch.starts.tolist():
-                    track.put(lane, start, {})
+                track.take(lane, None, batch)
 
     # --- own sight
 
@@ -215,7 +218,7 @@ class Engine:
                 lane = track.lanes.get(lane_key(stream, 0))
                 carries = any(role.carry for role in track.detector.roles.values())
                 if carries and lane is not None and lane.starts and at > lane.starts[-1]:
-                    track.put(lane, at, {})
+                    track.put(lane, at, Cells())
                     self._mark(source, lane.key, at)
 
     def _now_of(self, track: Track, source: str) -> Instant:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from watcher.model.incident import Change, Resolution
+from watcher.model.rule import Severity
 from watcher.model.time import Instant
 
 
@@ -28,6 +29,8 @@ class Episode:
     ended_in: Bin | None = None
     noted: bool = False
     """It has been firing unseen for long."""
+    severity: Severity | None = None
+    """That of the bin in which it fired; None when that is known from the book only."""
 
     def ended(self, at: Instant, resolution: Resolution, ended_in: Bin | None) -> "Episode":
         """The same, over."""
@@ -84,7 +87,7 @@ def _new(episode: Episode) -> Iterator[Difference]:
 
 
 def _changed(was: Episode, now: Episode) -> Iterator[Difference]:
-    if was.opened_at != now.opened_at:
+    if was.opened_at != now.opened_at or was.severity != (now.severity or was.severity):
         yield Difference(Change.MOVED, now, was)
     if now.noted and not was.noted:
         yield Difference(Change.UNJUDGED, now, was)
@@ -92,5 +95,9 @@ def _changed(was: Episode, now: Episode) -> Iterator[Difference]:
         yield Difference(Change.RESOLVED, now, was)
     elif was.resolved_at is not None and now.resolved_at is None:
         yield Difference(Change.REOPENED, now, was)
-    elif was.resolved_at != now.resolved_at and was.opened_at == now.opened_at:
+    elif was.opened_at == now.opened_at and _end(was) != _end(now):
         yield Difference(Change.MOVED, now, was)
+
+
+def _end(episode: Episode) -> tuple[Instant | None, Resolution | None]:
+    return episode.resolved_at, episode.resolution

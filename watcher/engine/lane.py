@@ -1,20 +1,26 @@
 """The bins of one stream for one track: role columns in event time, and the reading of each bin."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from watcher.engine.binding import Binding
-from watcher.engine.detector import Readings, Role
+from watcher.engine.cells import Cells
+from watcher.engine.detector import Lasted, Readings, Role
 from watcher.engine.episodes import Bin
 from watcher.engine.lifecycle import NEVER, SKIP
-from watcher.model.sample import Floats
-from watcher.model.time import Duration, Instant
+from watcher.model.labels import LabelSet
+from watcher.model.sample import Exemplar, Floats
+from watcher.model.time import DAY, Duration, Instant
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+
+LISTED_FOR: Final[Duration] = DAY
+"""How long the last answer of a stream says of a row that it is there."""
+_NOTHING: Final = Cells()
 
 
 def padded(column: NDArray[Scalar], rows: int, filler: float) -> NDArray[Scalar]:
@@ -50,10 +56,12 @@ class Lane:
         """Rows this stream has ever fed."""
         self.readings: dict[Instant, Readings] = {}
         """By bin start; only bins that have been judged."""
+        self.severities: dict[Instant, NDArray[np.int8]] = {}
+        """By bin start, where they are not the rule's own."""
         self.bound: tuple[Binding, NDArray[np.intp]] | None = None
         """The binding of the stream's present layout, and the rows of its groups."""
         self._roles = roles
-        self._values: dict[Instant, dict[str, Floats]] = {}
+        self._cells: dict[Instant, Cells] = {}
         self._carried: dict[str, Floats] = {}
         self._fill_from: Instant | None = None
 
@@ -69,20 +77,19 @@ class Lane:
         """Know of more rows, which this stream does not feed."""
         self.member = padded(self.member, rows, 0)
 
-    def put(self, start: Instant, columns: Mapping[str, Floats]) -> NDArray[np.bool_] | None:
-        """Take one bin; the rows whose cells changed, or None where the bin is new.
-
-        A role without a column is unknown in every row.
-        """
-        known_bin = start in self._values
+    def put(self, start: Instant, cells: Cells) -> NDArray[np.bool_] | None:
+        """Take one bin; the rows for which it says something else than before, or None where it is new."""
+        known_bin = start in self._cells
         before = {role: self._raw(start, role) for role in self._roles}
-        self._values[start] = dict(columns)
+        was_answered, was_gone = self.answered(start), self.gone(start)
+        self._cells[start] = cells
         if not known_bin:
             insort(self.starts, start)
             self.first = start if self.first == NEVER else min(start, self.first)
             self._fill_from = start if self._fill_from is None else min(start, self._fill_from)
             return None
-        changed = np.zeros(len(self.member), np.bool_)
+        changed: NDArray[np.bool_] = was_gone != self.gone(start)
+        changed |= was_answered != self.answered(start)
         for role in self._roles:
             was, now = before[role], self._raw(start, role)
             changed |= ~((was == now) | (np.isnan(was) & np.isnan(now)))
@@ -106,9 +113,40 @@ class Lane:
         first = max(self.starts[0], first - self.width, self.watermark - at_most * self.width)
         first += (self.starts[0] - first) % self.width
         for start in range(first, self.watermark - self.width + 1, self.width):
-            if start not in self._values:
+            if start not in self._cells:
                 insort(self.starts, start)
-                self._values[start] = {}
+                self._cells[start] = _NOTHING
+
+    # --- what a bin says
+
+    def answered(self, start: Instant) -> bool:
+        """Whether the vendor answered for a bin, whatever it said."""
+        return self._cells.get(start, _NOTHING).answered
+
+    def gone(self, start: Instant) -> NDArray[np.bool_]:
+        """Rows of the stream that a complete listing lacks."""
+        listed = self._cells.get(start, _NOTHING).listed
+        if listed is None:
+            return np.zeros(len(self.member), np.bool_)
+        return self.member & ~padded(listed, len(self.member), 0)
+
+    def holds(self, at: Instant) -> NDArray[np.bool_]:
+        """Rows that are there by the stream's last answer at or before a time."""
+        for start in self._back(at + 1):
+            cells = self._cells[start]
+            if start < at - LISTED_FOR:
+                break
+            if cells.answered:
+                listed = cells.listed
+                return self._said(start) if listed is None else padded(listed, len(self.member), 0)
+        return np.zeros(len(self.member), np.bool_)
+
+    def _said(self, start: Instant) -> NDArray[np.bool_]:
+        """Rows of which a bin says anything."""
+        said = np.zeros(len(self.member), np.bool_)
+        for role in self._roles:
+            said |= ~np.isnan(self._raw(start, role))
+        return said
 
     def column(self, start: Instant, role: str) -> Floats:
         """A role's values in one bin, over the rows; NaN where unknown."""
@@ -116,35 +154,80 @@ class Lane:
         return self._with_carry(start, role, column) if self._roles[role].carry else column
 
     def _raw(self, start: Instant, role: str) -> Floats:
-        column = self._values.get(start, {}).get(role)
+        column = self._cells.get(start, _NOTHING).columns.get(role)
         if column is None:
             return np.full(len(self.member), np.nan)
         return padded(column, len(self.member), np.nan)
 
     def _with_carry(self, start: Instant, role: str, column: Floats) -> Floats:
+        """The last value seen, unless what it was about is gone since."""
         filled = column.copy()
-        for earlier in reversed(self.starts[: bisect_left(self.starts, start)]):
-            missing = np.isnan(filled)
+        missing = np.isnan(filled) & ~self.gone(start)
+        for earlier in self._back(start):
             if not missing.any():
                 return filled
             filled[missing] = self._raw(earlier, role)[missing]
-        missing = np.isnan(filled)
+            missing &= np.isnan(filled) & ~self.gone(earlier)
         if role in self._carried:
             filled[missing] = padded(self._carried[role], len(filled), np.nan)[missing]
         return filled
 
+    def _back(self, before: Instant) -> Iterator[Instant]:
+        """Starts of the bins that begin before a time, the newest first."""
+        for at in range(bisect_left(self.starts, before) - 1, -1, -1):
+            yield self.starts[at]
+
+    def lasted(self, start: Instant, role: str, window: Duration) -> Lasted:
+        """For how long a role's value has been the same, as far back as a window."""
+        now, first = self.column(start, role), start - window
+        since = np.full(len(now), float(start))
+        changed = np.zeros(len(now), np.bool_)
+        going = ~np.isnan(now)
+        for earlier in self._back(start):
+            going &= (since > first) & ~self.gone(earlier)
+            if not going.any():
+                break
+            value = self._raw(earlier, role)
+            other = going & ~np.isnan(value) & (value != now)
+            changed |= other
+            going &= ~other
+            since[going & (value == now)] = max(earlier, first)
+        if role in self._carried:
+            value = padded(self._carried[role], len(now), np.nan)
+            going &= since > first
+            changed |= going & ~np.isnan(value) & (value != now)
+            since[going & (value == now)] = first
+        return Lasted(np.where(np.isnan(now), np.nan, start + self.width - since), changed)
+
+    def parts(self, role: str, row: int, starts: Sequence[Instant]) -> Mapping[LabelSet, float]:
+        """Sums over some bins by the role's `detail`, for one row."""
+        sums: dict[LabelSet, float] = {}
+        for start in starts:
+            detail = self._cells[start].details.get(role)
+            for labels, value in detail.parts(row).items() if detail is not None else ():
+                sums[labels] = sums.get(labels, 0.0) + value
+        return sums
+
+    def exemplars(self, row: int, after: Instant, until: Instant) -> Iterator[Exemplar]:
+        """Raw records of one row in the bins of a time, the oldest first."""
+        for start in self.window(after, until):
+            yield from (exemplar for of, exemplar in self._cells[start].exemplars if of == row)
+
     def known(self, start: Instant) -> NDArray[np.bool_]:
-        """Rows in which every role is known in this bin."""
+        """Rows in which every role that must be there is known in this bin."""
         known = np.ones(len(self.member), np.bool_)
-        for role in self._roles:
-            known &= ~np.isnan(self.column(start, role))
+        for role, spec in self._roles.items():
+            if not (spec.optional or spec.witness):
+                known &= ~np.isnan(self.column(start, role))
         return known
 
     def weighed(self, start: Instant, role: str) -> Floats:
-        """What a bin adds to sums over windows: a role's value, times its weight where it has one."""
-        weight = self._roles[role].weighed_by
+        """What a bin adds to sums over windows: a role's value, times what it is weighed by."""
+        spec = self._roles[role]
         values = self.column(start, role)
-        return values * self.column(start, weight) if weight else values
+        if spec.over_time:
+            return values * self.width
+        return values * self.column(start, spec.weighed_by) if spec.weighed_by else values
 
     def window(self, after: Instant, until: Instant) -> Sequence[Instant]:
         """Starts of the bins that begin at or after one time and end at or before another."""
@@ -156,6 +239,12 @@ class Lane:
         """The reading of a judged bin over the rows; SKIP for rows this stream does not feed."""
         return padded(self.readings[start], len(self.member), SKIP)
 
+    def judged(self, start: Instant) -> NDArray[np.int8]:
+        """Reading and severity of a judged bin over the rows: what lifecycles and episodes come of."""
+        own = self.severities.get(start)
+        severity = np.zeros(len(self.member), np.int8) if own is None else padded(own, len(self.member), 0)
+        return np.stack([self.reading(start), severity])
+
     def forget(self, before: Instant) -> None:
         """Drop bins that end before a time, keeping what is carried on."""
         last = bisect_left(self.starts, before - self.width)
@@ -164,6 +253,7 @@ class Lane:
         edge = self.starts[last - 1]
         self._carried = {role: self.column(edge, role) for role, spec in self._roles.items() if spec.carry}
         for start in self.starts[:last]:
-            self._values.pop(start, None)
+            self._cells.pop(start, None)
             self.readings.pop(start, None)
+            self.severities.pop(start, None)
         del self.starts[:last]

@@ -24,6 +24,7 @@ class LevelStore:
         self._roles = roles
         self._sums: dict[Instant, dict[str, Floats]] = {}
         self._known: dict[Instant, Floats] = {}
+        self._answered: dict[Instant, Duration] = {}
         self._stale: set[Instant] = set()
 
     def touch(self, start: Instant, width: Duration) -> None:
@@ -44,6 +45,7 @@ class LevelStore:
     def _make(self, slot: Instant, lanes: list[Lane], rows: int) -> None:
         sums = {role: np.zeros(rows) for role in self._roles}
         known_for = np.zeros(rows)
+        answered_for = 0
         for lane in lanes:
             # A bin wider than a slot lends each slot its share.
             for start in lane.window(
@@ -52,10 +54,12 @@ class LevelStore:
                 share = min(1.0, SLOT / lane.width) if lane.width else 0.0
                 known = padded(lane.known(start), rows, 0)
                 known_for[known] += min(lane.width, SLOT)
+                answered_for += min(lane.width, SLOT) * lane.answered(start)
                 for role in self._roles:
                     column = padded(lane.weighed(start, role), rows, np.nan)
                     sums[role][known] += column[known] * share
         self._sums[slot], self._known[slot] = sums, known_for
+        self._answered[slot] = min(answered_for, SLOT)
 
     def view(self, after: Instant, until: Instant, rows: int) -> Levels:
         """The slots that begin at or after one time and end at or before another."""
@@ -63,6 +67,8 @@ class LevelStore:
         empty = np.zeros((0, rows))
         return Levels(
             width=SLOT,
+            until=until,
+            starts=np.array(slots, np.int64),
             sums={
                 role: np.stack([padded(self._sums[slot][role], rows, 0) for slot in slots])
                 if slots
@@ -70,9 +76,10 @@ class LevelStore:
                 for role in self._roles
             },
             known=np.stack([padded(self._known[slot], rows, 0) for slot in slots]) if slots else empty,
+            answered=np.array([self._answered[slot] for slot in slots], np.float64),
         )
 
     def forget(self, before: Instant) -> None:
         """Drop slots that end before a time."""
         for slot in [slot for slot in self._sums if slot + SLOT < before]:
-            del self._sums[slot], self._known[slot]
+            del self._sums[slot], self._known[slot], self._answered[slot]

@@ -1,8 +1,9 @@
 """The alert state of every row of a track: inactive, pending, firing, recovering, as columns.
 
-The words are Prometheus's. Unknown readings move nothing: they pause `for` and `keep_firing_for`,
-let a pending row lapse, and after long blindness are noted and at last end the episode as unjudged (design,
-"Unknown").
+The words are Prometheus's, with one of our own: a row is folded while it has been bad since long before it
+was first looked at, and is told of together with others like it (design, "First looks"). Unknown readings
+move nothing: they pause `for` and `keep_firing_for`, let a pending row lapse, and after long blindness are
+noted and at last end the episode as unjudged (design, "Unknown").
 """
 
 from dataclasses import dataclass, fields
@@ -12,12 +13,13 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from watcher.engine.detector import BREACH, CLEAR, UNKNOWN, Readings
+from watcher.engine.detector import BREACH, CLEAR, SUSTAINED, UNKNOWN, Readings
 from watcher.model.sample import Instants
 from watcher.model.time import DAY, Duration, Instant
 
 Rows: TypeAlias = NDArray[np.intp]
 
+FOLDED: Final = -1
 INACTIVE: Final = 0
 PENDING: Final = 1
 FIRING: Final = 2
@@ -26,6 +28,8 @@ STATE_NAMES: Final = ("inactive", "pending", "firing", "recovering")
 
 SKIP: Final = 3
 """A reading for rows that the bin does not concern."""
+GONE: Final = 5
+"""A reading for rows that are no longer there: a complete listing lacks them."""
 
 UNJUDGED_AFTER: Final[Duration] = DAY
 CLOSED_UNJUDGED_AFTER: Final[Duration] = 7 * DAY
@@ -37,6 +41,7 @@ class Event(StrEnum):
 
     FIRED = "fired"
     ENDED = "ended"
+    GONE = "gone"  # over, as what it was about is no longer there
     NOTED = "noted"  # firing and blind for UNJUDGED_AFTER
     LAPSED = "lapsed"  # firing and blind for CLOSED_UNJUDGED_AFTER
 
@@ -96,21 +101,32 @@ class Lifecycle:
 
         A state is a reading at an instant (`start == end`), taken to last since the one before.
         """
-        known = (reading == BREACH) | (reading == CLEAR)
+        known = (reading != UNKNOWN) & (reading != SKIP)
+        breach = (reading == BREACH) | self._goes_on(reading)
         width = np.int64(end - start)
         lasted = (
             np.full(len(self), width) if width else np.where(self.judged_at > NEVER, end - self.judged_at, 0)
         )
-        fired = self._breach(reading == BREACH, start, end, lasted, holds.hold)
+        fired = self._breach(breach, start, end, lasted, holds.hold)
         ended = self._clear(reading == CLEAR, start, lasted, holds.keep_firing_for)
+        gone = np.flatnonzero((reading == GONE) & (self.state >= FIRING))
+        self.state[reading == GONE] = INACTIVE
         self.known_at[known] = end
         self.noted[known] = False
         self.judged_at[reading != SKIP] = end
         unknown = reading == UNKNOWN
         patience = max(3 * int(width), holds.hold)
         self.state[unknown & (self.state == PENDING) & (end - self.known_at > patience)] = INACTIVE
-        events = [(Event.FIRED, fired), (Event.ENDED, ended), *self.lapse(end)]
+        events = [(Event.FIRED, fired), (Event.ENDED, ended), (Event.GONE, gone), *self.lapse(end)]
         return [(event, rows) for event, rows in events if rows.size]
+
+    def _goes_on(self, reading: Readings) -> NDArray[np.bool_]:
+        """Fold and unfold; the rows whose sustained reading is a breach, as they had one before."""
+        sustained: NDArray[np.bool_] = reading == SUSTAINED
+        idle = self.state <= INACTIVE
+        self.state[(self.state == FOLDED) & (reading != UNKNOWN) & (reading != SKIP)] = INACTIVE
+        self.state[sustained & idle] = FOLDED
+        return sustained & ~idle
 
     def _breach(
         self, breach: NDArray[np.bool_], start: Instant, end: Instant, lasted: Instants, hold: Duration

@@ -1,6 +1,7 @@
 """Where a track stands, as a value: written with every tick, and what a restart begins from."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -46,10 +47,19 @@ def restore(track: Track, state: TrackState) -> None:
 def expect(track: Track, row: int, incident: Incident) -> None:
     """Take what the book says of a group for told, where judging from the edge on must find it again."""
     life = track.frozen
-    goes_on = life.state[row] != INACTIVE and life.opened[row] == incident.opened_at
+    goes_on = life.state[row] > INACTIVE and life.opened[row] == incident.opened_at
     if not incident.over or goes_on or incident.opened_at >= track.frozen_at:
-        episode = Episode(incident.opened_at, incident.resolved_at, incident.resolution)
+        end = incident.resolved_at, incident.resolution
+        episode = Episode(incident.opened_at, *end, severity=incident.severity)
         track.told.setdefault(row, []).append(episode)
+    track.episodes[row] = [_of(incident, held) for held in track.episodes.get(row, [])]
+
+
+def _of(incident: Incident, held: Episode) -> Episode:
+    """A restored episode with what only the book knows of it."""
+    if held.opened_at != incident.opened_at or held.severity is not None:
+        return held
+    return replace(held, severity=incident.severity)
 
 
 def closed(incident: Incident, states: Iterable[TrackState], at: Instant) -> Transition:

@@ -13,16 +13,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from watcher.engine.binding import Binding
+from watcher.engine.binding import Binding, Words
+from watcher.engine.cells import Cells, cells_of
 from watcher.engine.detector import Detector, Reach, Readings, Usual, Verdict
 from watcher.engine.episodes import Bin, Difference, Episode, differences
+from watcher.engine.folding import Fold, fold_key
 from watcher.engine.lane import Lane, lane_key, padded
 from watcher.engine.levels import SLOT, LevelStore
-from watcher.engine.lifecycle import FIRING, NEVER, SKIP, Event, Holds, Lifecycle, Rows
+from watcher.engine.lifecycle import FIRING, GONE, NEVER, SKIP, Event, Holds, Lifecycle, Rows
+from watcher.engine.view import View
 from watcher.model.incident import Resolution
 from watcher.model.labels import LabelSet
-from watcher.model.rule import Rule
-from watcher.model.sample import Floats
+from watcher.model.rule import Rule, Severity
+from watcher.model.sample import SampleBatch
 from watcher.model.time import DAY, HOUR, Duration, Instant, floor
 
 BLIND: Final = ""
@@ -37,30 +40,6 @@ class BoundRule:
 
     rule: Rule
     detector: Detector
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A detector's panel: one bin of one lane."""
-
-    lane: Lane
-    start: Instant
-    end: Instant
-
-    def value(self, role: str) -> Floats:
-        """The bin's own value of a role."""
-        return self.lane.column(self.start, role)
-
-    def total(self, role: str, window: Duration) -> Floats:
-        """Sum over the trailing window, of bins in which every role is known; NaN where none is."""
-        total = np.zeros(len(self.lane.member))
-        any_known = np.zeros(len(total), np.bool_)
-        for start in self.lane.window(self.end - max(window, self.end - self.start), self.end):
-            known = self.lane.known(start)
-            total[known] += self.lane.weighed(start, role)[known]
-            any_known |= known
-        total[~any_known] = np.nan
-        return total
 
 
 class Track:
@@ -85,13 +64,18 @@ class Track:
         """By row: open ones, and those that ended after `frozen_at`."""
         self.told: dict[int, list[Episode]] = {}
         """The same as it was last told."""
+        self.words = Words()
+        self.fold: Fold | None = None
         self.late = 0
         """Bins that came too late to be judged."""
+        self._can_fold = bool(bound.rule.by) and any(role.state for role in bound.detector.roles.values())
         self._horizon = horizon
         self._reach: Reach = bound.detector.reach()
         self._holds = Holds(bound.rule.hold, bound.rule.keep_firing_for)
         self._levels = LevelStore(bound.detector.roles)
         self._usual: dict[Instant, Usual] = {}
+        self._looked: tuple[Bin, View, Verdict] | None = None
+        """The bin that was last explained."""
         self._changed_from: Instant | None = None
         self._stepped_to: Instant = NEVER
         self._blind: list[Instant] = []
@@ -120,24 +104,31 @@ class Track:
             self.lanes[key] = Lane(stream, width, self.detector.roles)
         return self.lanes[key]
 
-    def put_bound(self, lane: Lane, binding: Binding, starts: Sequence[Instant], values: Floats) -> None:
-        """Take the bins of a batch through its binding."""
+    def take(self, lane: Lane, binding: Binding | None, batch: SampleBatch) -> None:
+        """Take the bins of a batch through its binding; None where it has no series of the rule."""
+        rows = np.zeros(0, np.intp) if binding is None else self._bound(lane, binding)
+        found = cells_of(batch, binding, rows, total=len(self.keys), words=self.words)
+        for start, cells in found.items():
+            self.put(lane, start, cells)
+
+    def _bound(self, lane: Lane, binding: Binding) -> Rows:
+        """The rows of a binding's groups."""
         if lane.bound is None or lane.bound[0] is not binding:
             lane.bound = binding, self.rows(binding.groups)
+            if self.fold is None and self._can_fold:
+                self.fold = Fold(int(self.rows([fold_key(binding.groups[0])])[0]))
             lane.widen(len(self.keys))
             lane.admit(lane.bound[1])
-        rows = lane.bound[1]
-        for start, grid in zip(starts, values, strict=True):
-            columns = {role: binding.column(role, grid, rows, len(self.keys)) for role in self.detector.roles}
-            self.put(lane, start, columns)
+        return lane.bound[1]
 
-    def put(self, lane: Lane, start: Instant, columns: Mapping[str, Floats]) -> None:
+    def put(self, lane: Lane, start: Instant, cells: Cells) -> None:
         """Take one bin; what came too late is counted and judges nothing."""
+        self._looked = None
         if start < self.accept_from:
             self.late += 1
             return
         lane.widen(len(self.keys))
-        changed = lane.put(start, columns)
+        changed = lane.put(start, cells)
         if changed is not None and not changed.any():
             return
         if self._reach.baseline:
@@ -149,6 +140,7 @@ class Track:
 
     def advance(self, watermarks: Mapping[str, Instant]) -> set[int]:
         """Judge what has settled, by lane, and what has changed; rows whose episodes may differ."""
+        self._looked = None
         changed_slot = self._levels.refresh(self.lanes.values(), len(self.keys))
         if changed_slot is not None:
             self._usual = {at: usual for at, usual in self._usual.items() if at <= changed_slot}
@@ -156,7 +148,7 @@ class Track:
         fresh = self._judge_settled(watermarks)
         if any(bin_.start < self._stepped_to for bin_ in fresh):
             differ |= self._members(fresh)
-        again = np.flatnonzero(differ)
+        again = np.flatnonzero(differ) if self.fold is None or not differ.any() else self._all()
         affected = self._step_new(fresh, except_rows=again)
         if again.size:
             affected |= self._replay(again)
@@ -170,9 +162,9 @@ class Track:
         for lane in self.lanes.values():
             for start in lane.window(self._changed_from, lane.watermark):
                 if start in lane.readings:
-                    before = lane.reading(start)
-                    after = self._judge(lane, start)
-                    differ |= padded(before != after, len(differ), 0)
+                    before = lane.judged(start)
+                    self._judge(lane, start)
+                    differ |= padded((before != lane.judged(start)).any(axis=0), len(differ), 0)
         self._changed_from = None
         return differ
 
@@ -190,7 +182,11 @@ class Track:
         if start < self.frozen_at:
             reading = np.full(len(lane.member), SKIP, np.int8)
         else:
-            reading = np.where(lane.member, self.verdict(lane, start).reading, SKIP).astype(np.int8)
+            verdict = self.verdict(lane, start)
+            reading = np.where(lane.member, verdict.reading, SKIP).astype(np.int8)
+            reading[lane.gone(start)] = GONE
+            if verdict.severity is not None:
+                lane.severities[start] = verdict.severity
         lane.readings[start] = reading
         return reading
 
@@ -200,7 +196,16 @@ class Track:
 
     def view(self, lane: Lane, start: Instant) -> View:
         """The detector's panel of one bin."""
-        return View(lane, start, start + lane.width)
+        return View(lane, start, start + lane.width, self.words.known)
+
+    def look(self, lane: Lane, start: Instant) -> tuple[View, Verdict]:
+        """A judged bin once more, to explain it: the same for every row that fired in it."""
+        bin_ = lane.bin(start)
+        if self._looked is None or self._looked[0] != bin_:
+            view = self.view(lane, start)
+            verdict = self.detector.judge(view, self._usual_at(start, len(lane.member)))
+            self._looked = bin_, view, verdict
+        return self._looked[1:]
 
     def _usual_at(self, start: Instant, rows: int) -> Usual:
         """What is usual for a bin: made once a slot, from slots that end before the bin's lag."""
@@ -227,10 +232,26 @@ class Track:
         if bin_.lane == BLIND:
             return life.lapse(bin_.end)
         reading = padded(self.lanes[bin_.lane].reading(bin_.start), len(self.keys), SKIP)
-        return life.step(reading[rows], bin_.start, bin_.end, self._holds)
+        if len(self.lanes) > 1 and (reading == GONE).any():
+            reading = self._spared(reading, bin_)
+        events = life.step(reading[rows], bin_.start, bin_.end, self._holds)
+        if self.fold is not None and len(rows) == len(self.keys):
+            events += self.fold.step(life, reading, bin_)
+        return events
+
+    def _spared(self, reading: Readings, bin_: Bin) -> Readings:
+        """What one stream no longer lists is not gone while another one still holds it."""
+        held = np.zeros(len(reading), np.bool_)
+        for key, lane in self.lanes.items():
+            if key != bin_.lane:
+                held |= padded(lane.holds(bin_.start), len(held), 0)
+        return np.where((reading == GONE) & held, SKIP, reading)
+
+    def _all(self) -> Rows:
+        return np.arange(len(self.keys))
 
     def _step_new(self, bins: Sequence[Bin], except_rows: Rows) -> set[int]:
-        rows = np.setdiff1d(np.arange(len(self.keys)), except_rows)
+        rows = np.setdiff1d(self._all(), except_rows)
         if not bins:
             return set()
         part = self.present.take(rows)
@@ -266,19 +287,30 @@ class Track:
         for at in found.tolist():
             episodes = self.episodes.setdefault(int(rows[at]), [])
             if event is Event.FIRED:
-                episodes.append(Episode(int(life.opened[at]), fired_in=bin_))
+                severity = self._severity(bin_, int(rows[at]))
+                episodes.append(Episode(int(life.opened[at]), fired_in=bin_, severity=severity))
             elif event is Event.NOTED:
                 episodes[-1] = replace(episodes[-1], noted=True)
             elif event is Event.LAPSED:
                 episodes[-1] = episodes[-1].ended(int(life.breached_until[at]), Resolution.UNJUDGED, None)
+            elif event is Event.GONE:
+                episodes[-1] = episodes[-1].ended(bin_.end, Resolution.GONE, bin_)
             else:
                 # A state is over with the first good reading; a bin's trouble with the last bad bin.
                 end = life.breached_until[at] if bin_.end > bin_.start else life.clear_from[at]
                 episodes[-1] = episodes[-1].ended(int(end), Resolution.RECOVERED, bin_)
 
+    def _severity(self, bin_: Bin, row: int) -> Severity:
+        """That of a bin that fired."""
+        if self.fold is not None and row == self.fold.row:
+            return Severity.INFO
+        own = self.lanes[bin_.lane].severities.get(bin_.start)
+        found = int(own[row]) if own is not None and row < len(own) else 0
+        return Severity(found) if found else self.rule.severity
+
     def lapse(self, now: Instant) -> set[int]:
         """Nothing has come for long, as of a time: note it, and at last give up."""
-        if not self.present.take(np.arange(len(self.keys))).lapse(now):
+        if not self.present.take(self._all()).lapse(now):
             return set()
         self._blind.append(now)
         return self._step_new([Bin(now, now, BLIND)], except_rows=np.zeros(0, np.intp))
@@ -320,12 +352,12 @@ class Track:
         until = self.edge()
         if until <= self.frozen_at:
             return
-        every = np.arange(len(self.keys))
+        every = self._all()
         for bin_ in self._judged_bins():
             if bin_.start >= until:
                 break
             for event, rows in self._step(self.frozen, bin_, every):
-                if event in {Event.ENDED, Event.LAPSED}:
+                if event in {Event.ENDED, Event.GONE, Event.LAPSED}:
                     self._finish(rows)
         self._blind = [at for at in self._blind if at >= until]
         self.frozen_at = self.accept_from = until

@@ -1,10 +1,19 @@
-"""What vendors know beside numbers: domains, origins, certificates, and what becomes of them."""
+"""What vendors know beside numbers: domains, origins, certificates, and what becomes of them. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Final, TypeAlias
 
-from watcher.model.time import Instant
+from watcher.model.time import HOUR, Duration, Instant
+
+SEEN_EVERY: Final[Duration] = HOUR
+"""How often `last_seen` moves while nothing else changes."""
+SERVED: Final = frozenset({"", "online", "enabled"})
+"""What a domain's `status` is, in lower case, while it is in service; empty where its vendor says nothing."""
+_LONGEST_ID: Final = 255
+"""Characters: a host name has no more, and the index of a database holds little more."""
+_LONGEST_FACT: Final = 1_000
 
 
 class ItemKind(StrEnum):
@@ -56,6 +65,8 @@ class Known:
     last_seen: Instant = 0
     gone_at: Instant | None = None
     """When a complete listing first lacked it; None while it is there."""
+    scope: str = ""
+    """Of the listings it is in."""
 
 
 class ItemChange(StrEnum):
@@ -64,3 +75,127 @@ class ItemChange(StrEnum):
     APPEARED = "appeared"
     CHANGED = "changed"  # one fact: from what, to what
     GONE = "gone"
+    RETURNED = "returned"  # there again after it was gone
+
+
+@dataclass(frozen=True, slots=True)
+class ItemEvent:
+    """Something that became of an item. Where one fact changed: from `before` to `after`; empty is absent."""
+
+    source: str
+    vendor: str
+    kind: ItemKind
+    id: str
+    at: Instant
+    change: ItemChange
+    fact: str = ""
+    before: str = ""
+    after: str = ""
+    scope: str = ""
+
+
+Shelf: TypeAlias = tuple[str, ItemKind, str]
+"""Source, kind and scope: what one complete listing speaks of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A listing, with who gave it and when."""
+
+    source: str
+    vendor: str
+    at: Instant
+    listing: Listing
+
+    @property
+    def shelf(self) -> Shelf:
+        """What it speaks of."""
+        return self.source, self.listing.kind, self.listing.scope
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a listing changes: items as they stand after it, and what became of them."""
+
+    known: tuple[Known, ...] = ()
+    events: tuple[ItemEvent, ...] = ()
+
+
+def merged(heard: Iterable[Heard]) -> list[Heard]:
+    """One of each shelf: the last complete one, with what incomplete ones added to it since.
+
+    So what a tick makes of several is the same when the tick is applied again.
+    """
+    found: dict[Shelf, Heard] = {}
+    for one in heard:
+        before = found.get(one.shelf)
+        if before is None or one.listing.complete:
+            found[one.shelf] = one
+            continue
+        items = {item.id: item for item in (*before.listing.items, *one.listing.items)}
+        both = replace(one.listing, items=tuple(items.values()), complete=before.listing.complete)
+        found[one.shelf] = replace(one, listing=both)
+    return list(found.values())
+
+
+def compared(before: Mapping[str, Known], heard: Heard) -> Difference:
+    """What a listing changes in what was known of its shelf, by id and those that are gone included."""
+    now = {item.id: item for one in heard.listing.items if (item := _sound(one)) is not None}
+    known: list[Known] = []
+    events: list[ItemEvent] = []
+    for item in now.values():
+        held = before.get(item.id)
+        after = _after(held, item, heard)
+        if after != held:
+            known.append(after)
+            events += _events(held, item, heard)
+    if heard.listing.complete:
+        for held in before.values():
+            if held.gone_at is None and held.item.id not in now:
+                known.append(replace(held, gone_at=heard.at))
+                events.append(_event(heard, held.item, ItemChange.GONE))
+    return Difference(tuple(known), tuple(events))
+
+
+def _after(held: Known | None, item: Item, heard: Heard) -> Known:
+    first = heard.at if held is None else held.first_seen
+    new = Known(heard.source, heard.vendor, item, first, heard.at, scope=heard.listing.scope)
+    if held is None or abs(heard.at - held.last_seen) >= SEEN_EVERY:
+        return new
+    same = replace(new, last_seen=held.last_seen)
+    return held if same == held else new
+
+
+def _events(held: Known | None, item: Item, heard: Heard) -> Iterator[ItemEvent]:
+    if held is None:
+        yield _event(heard, item, ItemChange.APPEARED)
+        return
+    if held.gone_at is not None:
+        yield _event(heard, item, ItemChange.RETURNED)
+    for fact in sorted({*held.item.facts, *item.facts}):
+        before, after = held.item.facts.get(fact, ""), item.facts.get(fact, "")
+        if before != after:
+            yield replace(_event(heard, item, ItemChange.CHANGED), fact=fact, before=before, after=after)
+
+
+def _event(heard: Heard, item: Item, change: ItemChange) -> ItemEvent:
+    return ItemEvent(
+        heard.source, heard.vendor, item.kind, item.id, heard.at, change, scope=heard.listing.scope
+    )
+
+
+def _sound(item: Item) -> Item | None:
+    """The item as a database can hold it; None where its id names nothing.
+
+    Ids and facts are strangers' words: they may be of any length and hold characters that no table takes.
+    """
+    if not 0 < len(item.id) <= _LONGEST_ID or not item.id.isprintable():
+        return None
+    if all(fact and len(fact) <= _LONGEST_FACT and fact.isprintable() for fact in item.facts.values()):
+        return item
+    plain = {name: _plain(fact) for name, fact in item.facts.items()}
+    return replace(item, facts={name: fact for name, fact in plain.items() if fact})
+
+
+def _plain(fact: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in fact[:_LONGEST_FACT]).strip()

@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from watcher.model.incident import Change, Incident, Status, Transition
+from watcher.model.inventory import ItemEvent, Known
 from watcher.model.message import Due, Message, Owed, Telling
 from watcher.model.rule import Severity
 from watcher.model.sample import Cursor, Poll, SampleBatch, Sight
@@ -75,6 +77,25 @@ class Journal(Protocol):
     async def standing(self) -> Sequence[Incident]:
         """Incidents that are not over, and those that ended so late that the engine may find them again."""
         ...
+
+
+class ErrandKind(StrEnum):
+    """What a command may leave for a running daemon to do."""
+
+    RENEW = "renew"  # the credentials are good again: use them
+    BACKFILL = "backfill"  # read a span once more
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One thing a command left to do for the reader of one source."""
+
+    id: int
+    source: str
+    kind: ErrandKind
+    since: Instant = 0
+    until: Instant | None = None
+    """End of the span to read once more; None is all that has been read."""
 
 
 class Outbox(Protocol):
@@ -180,6 +201,18 @@ class History(Protocol):
 
     async def owner(self) -> Owner | None:
         """The daemon on this database, if any."""
+        ...
+
+
+class Inventory(Protocol):
+    """What vendors know beside numbers, as the book holds it."""
+
+    async def items(self) -> Sequence[Known]:
+        """Every item ever seen, by source, kind and id; those that are gone say so."""
+        ...
+
+    async def changes(self, *, since: Instant | None = None, limit: int = 100) -> Sequence[ItemEvent]:
+        """What became of items, the newest first."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from watcher.model.time import Duration, Instant
 
 Floats: TypeAlias = NDArray[np.float64]
 Instants: TypeAlias = NDArray[np.int64]
+
+BACKFILL: Final = ".backfill"
+"""What follows a stream's name in the name under which reading a span of it again keeps cursor and sight."""
 
 MetricKey: TypeAlias = tuple[str, LabelSet]
 """A metric's name and the labels that go with the metric rather than the entity (tier, status_class)."""
@@ -105,6 +108,10 @@ class Sight:
     """Age of the newest bin read, beyond what is planned."""
     since: Instant = 0
     """Since when it is up or down, as far as the daemon that reads it has seen; 0 is unknown."""
+    suggested_settle: Duration | None = None
+    """Age by which nearly every bin had its last value, as measured; None until enough were read again."""
+    next_try: Instant = 0
+    """While it is down: when the vendor is asked again at the earliest; 0 is not before a person acts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +121,5 @@ class Poll:
     sight: Sight
     batches: tuple[SampleBatch, ...] = ()
     cursor: Cursor | None = None
+    errands: tuple[int, ...] = ()
+    """Ids of what commands had left to do: taken up, and struck off with this poll."""

@@ -103,7 +103,8 @@ def _unplayed(rule: Rule, tests: RuleTests, case: Case) -> Iterator[str]:
     """Roles that the engine casts no given series in: a misspelt one would prove any rule quiet."""
     _, batches = next(timeline(case.series(), tests.file.width, tests.file.step))
     for role, meaning in bind(rule).detector.roles.items():
-        if not any(binding.bind(rule, {role: meaning}, batch) for batch in batches):
+        alone = {role: replace(meaning, wide=False)}  # what speaks for many is here asked by itself
+        if not meaning.optional and not any(binding.bind(rule, alone, batch) for batch in batches):
             wanted = ", else ".join(map(str, rule.match[role].choices()))
             yield f"nothing given plays `{role}`: {wanted}{' by ' * bool(rule.by)}{', '.join(rule.by)}"
 

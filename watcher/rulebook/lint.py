@@ -9,6 +9,7 @@ from typing import Final
 from watcher.document.load import load_yaml
 from watcher.errors import ConfigurationError, Problem
 from watcher.model.metrics import METRICS, Kind
+from watcher.model.rule import Severity
 from watcher.model.time import MINUTE, format_duration
 from watcher.rulebook.cases import load_tests, proof_file
 from watcher.rulebook.loader import FIELDS, load_rule
@@ -110,7 +111,7 @@ def hold_long_enough(subject: Subject) -> Iterator[Problem]:
         for _, selector in subject.selectors()
         if selector.metric in METRICS
     )
-    if counted and subject.rule.hold < 2 * CADENCE:
+    if counted and subject.rule.severity > Severity.INFO and subject.rule.hold < 2 * CADENCE:
         what = f"`for` is {format_duration(subject.rule.hold)}: one bad bin fires"
         yield subject.document.problem(("for",), what, f"two bins are {format_duration(2 * CADENCE)}")
 

@@ -83,7 +83,8 @@ def load_rule(document: Document) -> Rule:
     match: Mapping[str, Selector] | None = None
     if mechanism is not None:
         params = _attempt(lambda: validate(document, mechanism.Params, at=("with",)), problems)
-        match = _attempt(lambda: selectors(document, mechanism.roles), problems)
+        roles = mechanism.roles if params is None else mechanism(params).roles
+        match = _attempt(lambda: selectors(document, roles), problems)
     if file is None or params is None or match is None:
         raise ConfigurationError(dict.fromkeys(problems))
     mark = document.mark(())

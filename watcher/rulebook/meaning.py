@@ -4,7 +4,7 @@ Such a rule is silent for good. So these checks are made on all rules by lint, a
 they are loaded.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
@@ -12,13 +12,17 @@ from typing import Final, TypeAlias
 
 from watcher.document.complaints import nearest
 from watcher.document.node import Document, Loc
+from watcher.engine.detector import Role
 from watcher.errors import Problem
 from watcher.model.labels import Selector
 from watcher.model.metrics import METRICS
 from watcher.model.rule import Rule
+from watcher.rulebook.detectors import detector
 
 COMMON_LABELS: Final = frozenset({"source", "vendor", "account", "resource", "provider", "region"})
-WORDS: Final = frozenset({"subject", "text", "since", "seen", "expected", "requests", "usual", "ends"})
+WORDS: Final = frozenset(
+    {"subject", "text", "since", "seen", "expected", "requests", "usual", "ends", "range"}
+)
 """What a summary may name beside labels."""
 
 
@@ -29,14 +33,22 @@ class Subject:
     document: Document
     rule: Rule
 
+    def roles(self) -> Mapping[str, Role]:
+        """What its detector, with its parameters, reads."""
+        mechanism = detector(self.rule.detector)
+        return {} if mechanism is None else mechanism(self.rule.params).roles
+
     @property
     def path(self) -> Path:
         """The file it stands in."""
         return Path(self.document.file)
 
-    def selectors(self) -> Iterator[tuple[Loc, Selector]]:
-        """Every selector with its place, those that stand in for others included."""
+    def selectors(self, *, narrow: bool = False) -> Iterator[tuple[Loc, Selector]]:
+        """Every selector with its place, those that stand in for others included; or `narrow` roles only."""
+        wide = {name for name, role in self.roles().items() if narrow and (role.wide or role.witness)}
         for role, selector in self.rule.match.items():
+            if role in wide:
+                continue
             nested: Loc = ("match", role)
             place: Loc = nested if nested in self.document.values else ("match",)
             for choice in selector.choices():
@@ -67,9 +79,9 @@ def label_known(subject: Subject) -> Iterator[Problem]:
 
 
 def by_known(subject: Subject) -> Iterator[Problem]:
-    """Every role must have the labels that make the groups."""
+    """Every role must have the labels that make the groups, but for one that speaks for many."""
     for at, label in enumerate(subject.rule.by):
-        for _, selector in subject.selectors():
+        for _, selector in subject.selectors(narrow=True):
             known = labels_of(selector.metric)
             if known and label not in known:
                 what = f"`{selector.metric}` has no label `{label}`"

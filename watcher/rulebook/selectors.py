@@ -4,28 +4,30 @@ from collections.abc import Iterable, Mapping
 
 from watcher.document.complaints import nearest
 from watcher.document.node import Document, Loc
+from watcher.engine.detector import Role
 from watcher.errors import ConfigurationError, Problem
 from watcher.model.labels import Matcher, Selector
 
 
-def selectors(document: Document, roles: Iterable[str]) -> Mapping[str, Selector]:
-    """Read `match`: a selector a role, or one selector alone where the detector has one role.
+def selectors(document: Document, roles: Mapping[str, Role]) -> Mapping[str, Selector]:
+    """Read `match`: a selector a role, or one selector alone where only one role must be there.
 
     Raises:
         ConfigurationError: every role missing or unknown, every selector that is not one.
     """
-    roles, at = tuple(roles), ("match",)
+    at = ("match",)
+    needed = tuple(name for name, role in roles.items() if not role.optional)
     match = document.get(at)
     if not isinstance(match, dict):
         what = "match: expected a mapping such as {metric: cdn_requests, tier: edge}"
         raise ConfigurationError([document.problem(at, what)])
     found: dict[str, Loc]
     problems: list[Problem] = []
-    if len(roles) == 1 and isinstance(match.get("metric"), str):
-        found = {roles[0]: at}
+    if len(needed) == 1 and isinstance(match.get("metric"), str):
+        found = {needed[0]: at}
     else:
         found = {role: (*at, role) for role in roles if role in match}
-        problems = _wrong_roles(document, match, roles)
+        problems = _wrong_roles(document, match, tuple(roles), needed)
     read: dict[str, Selector] = {}
     for role, place in found.items():
         try:
@@ -37,7 +39,9 @@ def selectors(document: Document, roles: Iterable[str]) -> Mapping[str, Selector
     return read
 
 
-def _wrong_roles(document: Document, match: Iterable[str], roles: tuple[str, ...]) -> list[Problem]:
+def _wrong_roles(
+    document: Document, match: Iterable[str], roles: tuple[str, ...], needed: tuple[str, ...]
+) -> list[Problem]:
     unknown = [
         document.problem(("match", role), f"unknown role `{role}`", nearest(role, roles), key=True)
         for role in match
@@ -45,7 +49,7 @@ def _wrong_roles(document: Document, match: Iterable[str], roles: tuple[str, ...
     ]
     return unknown + [
         document.problem(("match",), f"match: role `{role}` is missing", f"add {role}: {{metric: ...}}")
-        for role in roles
+        for role in needed
         if role not in match
     ]
 

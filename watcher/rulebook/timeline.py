@@ -10,13 +10,28 @@ from typing import Final
 import numpy as np
 
 from watcher.model.labels import LabelSet, label_set
-from watcher.model.metrics import SIGHT
 from watcher.model.sample import MetricKey, SampleBatch
 from watcher.model.time import Duration, Instant
 from watcher.rulebook.series import Series
 
 SOURCE: Final = "test"
-_OF_THE_METRIC: Final = frozenset({"tier", "status_class", "status", "basis", "size", "outcome", "check"})
+_SIGHT: Final = "watcher_"
+"""What the names of the agent's own metrics begin with: they come in a stream of their own."""
+_OF_THE_METRIC: Final = frozenset(
+    [
+        "tier",
+        "status_class",
+        "status",
+        "basis",
+        "size",
+        "outcome",
+        "check",
+        "family",
+        "url",
+        "method",
+        "reason",
+    ]
+)
 """Labels that go with the metric; all others go with the entity."""
 
 
@@ -24,7 +39,7 @@ def timeline(
     series: Sequence[Series], width: Duration, step: Duration
 ) -> Iterator[tuple[Instant, list[SampleBatch]]]:
     """For each step: when its bin has settled, and what came then."""
-    sight = [one for one in series if one.metric in SIGHT]
+    sight = [one for one in series if one.metric.startswith(_SIGHT)]
     streams = (
         _Stream(SOURCE, width, [one for one in series if one not in sight]),
         _Stream(f"{SOURCE}.sight", step, sight),

@@ -1,23 +1,26 @@
 """Repeatable chance: counter-based random numbers, and Poisson counts drawn without rejection."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from watcher.model.time import MINUTE, Instant
+from watcher.model.time import HOUR, MINUTE, Instant
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
+MINUTES: Final = HOUR // MINUTE
+"""Of an hour: what is drawn at once."""
 NORMAL_FROM: Final = 12.0
 """Means from which the normal approximation serves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """One minute's chances: pairs of (uniform, normal) by `[code, resource]`, and normals by `[resource]`."""
+    """One hour's chances: (uniform, normal) by `[code, minute, column]`, normals by `[minute, column]`."""
 
     local: tuple[Floats, Floats]
     passed: tuple[Floats, Floats]
@@ -29,18 +32,18 @@ class Draws:
 
 
 class Chance:
-    """Draws for any minute in any order. How many are taken depends on the shape alone, never on any mean."""
+    """Draws for any hour in any order. How many are taken depends on the shape alone, never on any mean."""
 
     def __init__(self, seed: int) -> None:
         """`seed` below 2**32."""
         self._seed = seed
 
-    def minute(self, start: Instant, *, codes: int, resources: int) -> Draws:
-        """The chances of the minute that starts there."""
-        shape = (codes, resources)
-        streams = [self._stream(start, number) for number in range(5)]
+    def hour(self, start: Instant, *, codes: int, columns: int) -> Draws:
+        """The chances of the minutes of the hour that starts there."""
+        shape = (codes, MINUTES, columns)
+        streams = [self.stream(start // HOUR, number) for number in range(5)]
         # Codes are the outer axis, so that one more code at the end shifts nothing before it.
-        level, hit, hit_bytes, miss_bytes, latency = streams[4].standard_normal((5, resources))
+        level, hit, hit_bytes, miss_bytes, latency = streams[4].standard_normal((5, MINUTES, columns))
         return Draws(
             local=(streams[0].random(shape), streams[1].standard_normal(shape)),
             passed=(streams[2].random(shape), streams[3].standard_normal(shape)),
@@ -51,9 +54,15 @@ class Chance:
             latency=latency,
         )
 
-    def _stream(self, start: Instant, number: int) -> np.random.Generator:
-        key = np.array([self._seed << 8 | number, (start // MINUTE) % 2**64], dtype=np.uint64)
+    def stream(self, counter: int, number: int) -> np.random.Generator:
+        """Chances of their own for each counter (an hour, a minute) and number below 256 (a purpose)."""
+        key = np.array([self._seed << 8 | number, counter % 2**64], dtype=np.uint64)
         return np.random.Generator(np.random.Philox(key=key))
+
+
+def stable_id(*parts: object, length: int = 16) -> str:
+    """Hexadecimal digits, at most 64, that are always the same for the same parts."""
+    return sha256("\0".join(map(str, parts)).encode()).hexdigest()[:length]
 
 
 def poisson(mean: Floats, uniform: Floats, normal: Floats) -> Ints:

@@ -14,6 +14,7 @@ from watcher.simulate.moment import Moment, MomentField, Timed
 class Fault(Timed):
     """One knob: which calls it is for, when, and how often."""
 
+    kind: str
     calls: tuple[str, ...] = ()
     """Kinds of call, in the vendor's words (cdnvideo: token, accounts, metrics); none named is all."""
     every: int = Field(default=1, ge=1)
@@ -21,12 +22,16 @@ class Fault(Timed):
 
 
 class Refusal(Fault):
-    """An error answer in the vendor's own form: 500, 429 with Retry-After, anything."""
+    """An error answer in the vendor's own form: 500, 429 with Retry-After, 504 after a wait, anything."""
 
     kind: Literal["refusal"]
     status: int = Field(default=500, ge=400, le=599)
+    code: str = ""
+    """The vendor's own word for the error, where it has such; none given is one that fits the status."""
     description: str = "Simulated failure"
     retry_after: DurationField | None = None
+    delay: DurationField = 0
+    """Real time before the answer."""
 
 
 class Html(Fault):
@@ -75,36 +80,16 @@ class Lag(Fault):
     lag: DurationField
 
 
-class Empty(Fault):
-    """An answer without rows."""
-
-    kind: Literal["empty"]
-
-
-class TooLarge(Fault):
-    """The query times out when its minutes times its metrics exceed this."""
-
-    kind: Literal["too_large"]
-    limit: int = Field(ge=0)
-
-
-class ExtraMetrics(Fault):
-    """Rows carry metrics that no document knows."""
-
-    kind: Literal["extra_metrics"]
-
-
 class Revoked(Fault):
     """Every token given so far stops working."""
 
     kind: Literal["revoked"]
 
 
-AnyFault: TypeAlias = Annotated[
-    Refusal | Html | Nonsense | Truncated | Slow | Dropped | Skewed
-    | Lag | Empty | TooLarge | ExtraMetrics | Revoked,
-    Field(discriminator="kind"),
-]  # fmt: skip
+CommonFault: TypeAlias = Refusal | Html | Nonsense | Truncated | Slow | Dropped | Skewed | Lag | Revoked
+"""What any vendor can have. A vendor's own settings join theirs: `Annotated[CommonFault | Mine,
+Field(discriminator="kind")]`."""
+AnyFault: TypeAlias = Annotated[CommonFault, Field(discriminator="kind")]
 FaultT = TypeVar("FaultT", bound=Fault)
 
 

@@ -1,22 +1,22 @@
 """`serve`: every server of a scenario, on loopback, for the length of a block."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 from watcher.model.ports import Clock
-from watcher.model.time import MINUTE, Instant, floor
-from watcher.simulate.cdnvideo.server import Cdnvideo
+from watcher.model.time import MINUTE, floor
 from watcher.simulate.listeners import TlsServers, tls_servers
 from watcher.simulate.ports import Reach, listening
 from watcher.simulate.scenario import Scenario
-from watcher.simulate.traffic import Traffic
+from watcher.simulate.sites import Sites, serving
+from watcher.simulate.truth import Planted, planted, truth
+from watcher.simulate.vendor import Announced, Scene, Server, known
 
-CDNVIDEO: Final = "/cdnvideo"
-"""Where the common port has it."""
+ServerT = TypeVar("ServerT", bound=Server)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,30 +24,36 @@ class Simulation:
     """The running servers."""
 
     scenario: Scenario
-    anchor: Instant
-    """The start, rounded down to the minute: what relative times of the scenario are relative to."""
-    traffic: Traffic
-    """The truth: `traffic.window(...)` for numbers, `traffic.episodes` for the troubles in time."""
-    cdnvideo: Cdnvideo
+    scene: Scene
+    """What they show, and since when."""
+    servers: Mapping[str, Server]
+    """By vendor."""
+    announced: Mapping[str, Announced]
+    """By vendor."""
     tls: TlsServers
-    base_url: str
-    """CDNvideo under its prefix of the common port."""
-    root_url: str
-    """CDNvideo at the root of its own port."""
+    sites: Sites
+
+    def server(self, kind: type[ServerT]) -> ServerT:
+        """The one server of a class."""
+        return next(server for server in self.servers.values() if isinstance(server, kind))
 
     def announcement(self) -> dict[str, Any]:
         """What `watcher simulate` prints: per vendor the URLs, and a ready entry for `sources`."""
-        settings = self.scenario.cdnvideo
-        source = {
-            "name": "cdnvideo",
-            "vendor": "cdnvideo",
-            "base_url": self.base_url,
-            "username": settings.username,
-            "password": settings.password,
-            "accounts": [account.name for account in settings.accounts],
+        served: dict[str, Any] = {
+            name: {"base_url": at.base_url, "root_url": at.root_url, "source": dict(at.source)}
+            for name, at in self.announced.items()
         }
-        served = {"cdnvideo": {"base_url": self.base_url, "root_url": self.root_url, "source": source}}
-        return served | ({"tls": {"source": self.tls.source()}} if self.tls.ports else {})
+        tls = {"tls": {"source": self.tls.source()}} if self.tls.ports else {}
+        http = {"http": {"source": self.sites.source()}} if self.sites.urls else {}
+        return served | tls | http
+
+    def planted(self) -> list[Planted]:
+        """What was planted where and when, and the rule under which it should be found."""
+        return planted(self.scenario, self.scene)
+
+    def truth(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return truth(self.scenario, self.scene)
 
 
 @asynccontextmanager
@@ -59,21 +65,18 @@ async def serve(
     Raises:
         OSError: the port is taken, or not allowed.
     """
-    anchor = floor(clock.now(), MINUTE)
-    traffic = Traffic(scenario, anchor=anchor)
-    cdnvideo = Cdnvideo(scenario.cdnvideo, scenario.resources, traffic, clock=clock, anchor=anchor)
+    scene = Scene.of(scenario, clock=clock, anchor=floor(clock.now(), MINUTE))
+    servers = {name: vendor.server(scenario.section(name), scene) for name, vendor in known().items()}
     common = web.Application()
-    common.add_subapp(CDNVIDEO, cdnvideo.application(CDNVIDEO))
+    for name, server in servers.items():
+        common.add_subapp(f"/{name}", server.application(f"/{name}"))
     async with AsyncExitStack() as stack:
         [common_port] = await stack.enter_async_context(listening(common, [Reach(host, port)]))
-        [own_port] = await stack.enter_async_context(listening(cdnvideo.application(), [Reach(host)]))
+        announced = {}
+        for name, server in servers.items():
+            [own] = await stack.enter_async_context(listening(server.application(), [Reach(host)]))
+            announced[name] = server.announce(f"http://{host}:{common_port}/{name}", f"http://{host}:{own}")
         tls = await stack.enter_async_context(tls_servers(scenario.tls, now=clock.now(), host=host))
-        yield Simulation(
-            scenario=scenario,
-            anchor=anchor,
-            traffic=traffic,
-            cdnvideo=cdnvideo,
-            tls=tls,
-            base_url=f"http://{host}:{common_port}{CDNVIDEO}",
-            root_url=f"http://{host}:{own_port}",
-        )
+        probed = serving(scenario.sites, clock=clock, anchor=scene.anchor, host=host)
+        sites = await stack.enter_async_context(probed)
+        yield Simulation(scenario, scene, servers, announced, tls, sites)

@@ -17,8 +17,8 @@ PAGE: Final = "<!doctype html><title>Maintenance</title><h1>We will be back soon
 LOG_LIMIT: Final = 100_000
 
 Answer: TypeAlias = Callable[[web.Request, Active], Awaitable[web.Response]]
-Refuse: TypeAlias = Callable[[int, str], web.Response]
-"""The vendor's own form of an error: HTTP status and description."""
+Refuse: TypeAlias = Callable[[Refusal], web.Response]
+"""The vendor's own form of an error that the scenario planted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Exchange:
     status: int
     """0 where no answer was sent: the connection was dropped, or the client gave up."""
     at: Instant
+    faults: tuple[str, ...] = ()
+    """Kinds of the faults that held: what is refused without any was the caller's doing."""
 
 
 @dataclass(slots=True)
@@ -58,7 +60,8 @@ class Wire:
                     status = response.status
             finally:  # a client that gave up has asked all the same
                 path, query = request.path.removeprefix(prefix), tuple(request.query.items())
-                self.log.append(Exchange(call, request.method, path, query, status, at))
+                kinds = tuple(fault.kind for fault in active.faults)
+                self.log.append(Exchange(call, request.method, path, query, status, at, kinds))
             skew = active.first(Skewed)
             shown = at if skew is None else skew.by.resolve(at)
             response.headers["Date"] = format_datetime(to_datetime(shown), usegmt=True)
@@ -76,7 +79,8 @@ class Wire:
         if slow := active.first(Slow):
             await anyio.sleep(slow.delay / SECOND)
         if refusal := active.first(Refusal):
-            response = self.refuse(refusal.status, refusal.description)
+            await anyio.sleep(refusal.delay / SECOND)
+            response = self.refuse(refusal)
             if refusal.retry_after is not None:
                 response.headers["Retry-After"] = str(refusal.retry_after // SECOND)
             return response

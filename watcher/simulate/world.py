@@ -1,17 +1,16 @@
-"""The part of a scenario every vendor shares: resources with traffic, and the troubles that befall them."""
+"""The part of a scenario every vendor shares: resources with traffic, origins, callers, and the troubles."""
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Annotated, Literal, Self, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from watcher.document.fields import DurationField
-from watcher.model.time import HOUR, MINUTE
-from watcher.simulate.moment import MomentField, Timed
+from watcher.model.time import HOUR
+from watcher.simulate.troubles import AnyTrouble, Code, OriginGroupEmpty, Share, Trouble
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Code = Annotated[int, Field(ge=100, le=599)]
+Weight = Annotated[float, Field(gt=0)]
 
 USUAL_MIX: Mapping[int, float] = {
     200: 0.87, 206: 0.02, 301: 0.01, 302: 0.01, 304: 0.05, 403: 0.004, 404: 0.03, 499: 0.004,
@@ -19,14 +18,20 @@ USUAL_MIX: Mapping[int, float] = {
 }  # fmt: skip
 
 
-class Resource(BaseModel):
-    """One resource (domain, distribution) and its traffic in good times."""
+class Section(BaseModel):
+    """What any part of a scenario file has in common: unknown keys are mistakes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Resource(Section):
+    """One resource (domain, distribution) and its traffic in good times."""
 
     id: str = Field(min_length=1, description="the vendor's id of it")
     name: str = ""
     cname: str = ""
+    vendors: tuple[str, ...] = ()
+    """Which vendors show it; none named is all."""
     requests_per_minute: float = Field(ge=0, description="mean over a week")
     daily_swing: Share = 0.5
     peak: DurationField = 18 * HOUR
@@ -41,6 +46,29 @@ class Resource(BaseModel):
     """Median time of the smallest answers at the edge."""
     mix: Mapping[Code, Share] = Field(default=USUAL_MIX)
     """Shares of answers by status code; scaled to add up to 1."""
+    providers: Mapping[str, Weight] = Field(default={})
+    """How a broker divides it among its providers."""
+    regions: Mapping[str, Weight] = Field(default={})
+    origin: str = ""
+    """Host that answers what no cache can."""
+    origin_group: str = ""
+    """Or a group of such hosts."""
+    type: str = "web"
+    days_left: float = 60
+    """Until its certificate at the vendor expires, counted from the simulator's start."""
+    tls: bool = True
+    age_days: float = 200
+    """How long before the simulator's start it was made."""
+
+    @property
+    def host(self) -> str:
+        """The domain name that visitors ask for."""
+        return self.cname or f"{self.id}.example.com"
+
+    @property
+    def origin_host(self) -> str:
+        """Where none is named, one of its own."""
+        return self.origin or f"origin.{self.host}"
 
     @model_validator(mode="after")
     def _mix_holds_something(self) -> Self:
@@ -49,66 +77,83 @@ class Resource(BaseModel):
         return self
 
 
-class Trouble(Timed):
-    """Something that befalls one resource, for a span that is rounded down to whole minutes."""
+class OriginGroup(Section):
+    """Several origin hosts, each active, backup or inactive."""
 
-    resource: str
-    start: MomentField = Field()
-
-
-class ErrorBurst(Trouble):
-    """A share of the requests is answered with a server error."""
-
-    kind: Literal["5xx_burst"]
-    share: Share
-    codes: Mapping[Code, Share] = Field(default={502: 0.6, 503: 0.25, 504: 0.15}, min_length=1)
-    """How these errors divide by code; scaled to add up to 1."""
-    tier: Literal["origin", "edge"] = "origin"
-    """Where the errors are made; those made at the edge never reach the origin."""
+    id: str = Field(min_length=1)
+    members: Mapping[str, str] = Field(min_length=1)
+    """Status by host."""
 
 
-class HitRatioCollapse(Trouble):
-    """The cache serves less than it did."""
+class Caller(Section):
+    """Somebody who calls a vendor's API."""
 
-    kind: Literal["hit_ratio_collapse"]
-    to: Share
-
-
-class StrayErrors(Trouble):
-    """A few errors beyond the mix, evenly spread over the span."""
-
-    kind: Literal["stray_errors"]
-    lasts: DurationField = MINUTE
-    count: int = Field(default=1, ge=1)
-    code: Code = 500
+    name: str
+    id: str
 
 
-class TrafficLoss(Trouble):
-    """A share of the requests does not arrive."""
+class Endpoint(Section):
+    """One call of a vendor's API that people make."""
 
-    kind: Literal["traffic_loss"]
-    share: Share
-
-
-AnyTrouble: TypeAlias = Annotated[
-    ErrorBurst | HitRatioCollapse | StrayErrors | TrafficLoss, Field(discriminator="kind")
-]
+    url: str
+    """With `{project_id}` where the project's own id stands."""
+    method: str = "POST"
+    calls_per_minute: float = Field(default=2, ge=0)
 
 
-class World(BaseModel):
+class Api(Section):
+    """Who calls a vendor's API, what, how often, and how often that fails in good times."""
+
+    callers: tuple[Caller, ...] = Field(
+        default=(
+            Caller(name="build", id="0a1b2c3d4e5f60718293a4b5c6d7e8f9"),
+            Caller(name="nightly", id="19f8e7d6c5b4a39281706f5e4d3c2b1a"),
+        ),
+        min_length=1,
+    )
+    endpoints: tuple[Endpoint, ...] = Field(
+        default=(
+            Endpoint(url="/v1/{project_id}/sdg/doc/watermark/embed", calls_per_minute=6),
+            Endpoint(url="/v1/{project_id}/sdg/doc/watermark/extract", calls_per_minute=2),
+            Endpoint(url="/v1/{project_id}/data/mask", calls_per_minute=4),
+        ),
+        min_length=1,
+    )
+    failing: Share = 0.0
+    """Share of calls that fail in good times, each for one of `usual_failures`."""
+    usual_failures: Mapping[str, str] = Field(default={"400": "Invalid parameter"}, min_length=1)
+    """Reason by status."""
+
+
+class World(Section):
     """Resources and troubles; `seed` makes every number of it repeatable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = Field(default=1, ge=0, lt=2**32)
     resources: tuple[Resource, ...] = Field(min_length=1)
+    origin_groups: tuple[OriginGroup, ...] = ()
+    api: Api = Api()
+    jobs_every: DurationField = 3 * HOUR
+    """How often a background job (purge, change of a distribution) is begun, in good times."""
     troubles: tuple[AnyTrouble, ...] = ()
+
+    def shown_by(self, vendor: str) -> Sequence[Resource]:
+        """The resources of one vendor, in the file's order."""
+        return [resource for resource in self.resources if vendor in (resource.vendors or (vendor,))]
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
         ids = Counter(resource.id for resource in self.resources)
         if twice := sorted(name for name, times in ids.items() if times > 1):
             raise ValueError(f"resources named twice: {', '.join(twice)}")
-        if unknown := sorted({trouble.resource for trouble in self.troubles} - ids.keys()):
-            raise ValueError(f"troubles of unknown resources: {', '.join(unknown)}")
+        befallen = {trouble.resource for trouble in self.troubles if isinstance(trouble, Trouble)}
+        _ensure_known("troubles of unknown resources", befallen - {""}, ids)
+        groups = {group.id for group in self.origin_groups}
+        named = {resource.origin_group for resource in self.resources} - {""}
+        named |= {trouble.group for trouble in self.troubles if isinstance(trouble, OriginGroupEmpty)}
+        _ensure_known("unknown origin groups", named, groups)
         return self
+
+
+def _ensure_known(what: str, named: Iterable[str], known: Iterable[str]) -> None:
+    if unknown := sorted(set(named) - set(known)):
+        raise ValueError(f"{what}: {', '.join(unknown)}")

@@ -49,8 +49,11 @@ def amend(incident: Incident, transition: Transition, into: Incident | None = No
         case Change.MOVED:
             moved = transition.resolved_at is not None and incident.over
             end = transition.resolved_at if moved else incident.resolved_at
+            reason = transition.resolution if moved else incident.resolution
             recovery = transition.recovery or incident.recovery
-            return replace(_restated(incident, transition), resolved_at=end, recovery=recovery)
+            return replace(
+                _restated(incident, transition), resolved_at=end, resolution=reason, recovery=recovery
+            )
         case Change.WITHDRAWN:
             return replace(incident, status=Status.WITHDRAWN, resolution=Resolution.CORRECTED)
         case Change.MERGED:

@@ -6,6 +6,7 @@ from functools import partial
 from sqlalchemy import Connection, bindparam, case, insert, or_, select, tuple_, update
 
 from watcher.model.incident import Incident, Transition
+from watcher.model.inventory import Heard
 from watcher.model.message import Owed, Telling
 from watcher.model.ports import Committed, IdFactory, Tick
 from watcher.model.sample import Poll
@@ -13,6 +14,8 @@ from watcher.model.time import Instant
 from watcher.store import tables
 from watcher.store.database import Database
 from watcher.store.dispatch import DUE, SKIPPED, Dispatch, Letter, letter_values
+from watcher.store.errands import strike_off
+from watcher.store.inventory import News, Stock, heard_in, read_items, write_inventory
 from watcher.store.journal import forget, journal_values, write_engine, write_polls
 from watcher.store.lease import Lease
 from watcher.store.ledger import Entry, Ledger, mark_of
@@ -23,10 +26,14 @@ from watcher.store.statements import chunks
 class SqlBook:
     """Writes ticks for the daemon that holds the lease."""
 
-    def __init__(self, database: Database, lease: Lease, new_id: IdFactory) -> None:
+    def __init__(
+        self, database: Database, lease: Lease, new_id: IdFactory, stock: Stock | None = None
+    ) -> None:
+        """`stock` is kept as the inventory is committed; it may be loaded already."""
         self._database = database
         self._lease = lease
         self._new_id = new_id
+        self._stock = Stock() if stock is None else stock
 
     async def commit(self, tick: Tick) -> Sequence[Committed]:
         """Write the tick, wholly or not at all; answer what really changed, in the tick's order.
@@ -38,19 +45,33 @@ class SqlBook:
         batches: Sequence[Mapping[str, object]] = ()
         if any(poll.batches for poll in tick.polls):
             batches = await self._database.apart(partial(_encoded, tick.polls))
-        return await self._database.write(partial(self._commit, tick=tick, batches=batches))
+        committed, news = await self._database.write(partial(self._commit, tick=tick, batches=batches))
+        self._stock.take(news)
+        return committed
 
     def _commit(
         self, connection: Connection, tick: Tick, batches: Sequence[Mapping[str, object]]
-    ) -> Sequence[Committed]:
+    ) -> tuple[Sequence[Committed], Sequence[News]]:
         self._lease.renew(connection)
         write_polls(connection, tick.polls, batches)
+        strike_off(connection, tick.polls)
+        news = self._news(connection, heard_in(tick.polls))
         committed = _apply(connection, tick.changes, at=tick.at, new_id=self._new_id) if tick.changes else ()
         _release(connection, tick.released, tick.at)
         forget(connection, tick.forget_before)
         if tick.engine is not None:
             write_engine(connection, tick.engine)
-        return committed
+        return committed, news
+
+    def _news(self, connection: Connection, heard: Sequence[Heard]) -> Sequence[News]:
+        """What listings change in the inventory, written."""
+        if not heard:
+            return ()
+        if not self._stock.is_loaded:
+            self._stock.load(read_items(connection))
+        news = self._stock.news(heard)
+        write_inventory(connection, [difference for _heard, difference in news])
+        return news
 
 
 def _encoded(polls: Sequence[Poll]) -> Sequence[Mapping[str, object]]:

@@ -36,6 +36,11 @@ class SqlJournal:
             yield await self._database.apart(partial(_decoded, payloads))
             last = rows[-1][0]
 
+    async def newest(self) -> Sequence[SampleBatch]:
+        """The last batch of every stream: what its source gives at present."""
+        payloads = await self._database.read(_newest)
+        return await self._database.apart(partial(_decoded, payloads))
+
     async def cursors(self) -> Mapping[tuple[str, str], Cursor]:
         """By (source, stream)."""
         rows = await self._database.read(lambda connection: connection.execute(select(tables.cursor)).all())
@@ -57,6 +62,13 @@ def _page(connection: Connection, after: int) -> Sequence[tuple[int, bytes]]:
     journal = tables.journal.c
     query = select(journal.id, journal.payload).where(journal.id > after).order_by(journal.id).limit(_PAGE)
     return [(row.id, row.payload) for row in connection.execute(query)]
+
+
+def _newest(connection: Connection) -> Sequence[bytes]:
+    journal = tables.journal.c
+    last = select(func.max(journal.id)).group_by(journal.source, journal.stream)
+    query = select(journal.payload).where(journal.id.in_(last)).order_by(journal.id)
+    return [row.payload for row in connection.execute(query)]
 
 
 def _decoded(payloads: Iterable[bytes]) -> list[SampleBatch]:

@@ -19,11 +19,20 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, obj
     """Insert rows, or replace those with the same primary key."""
     if not rows:
         return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table)
+    statement = _inserting(connection, table)
     keys = [column.name for column in table.primary_key]
     values = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), list(rows))
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert those rows that no unique index finds to be there already."""
+    if rows:
+        connection.execute(_inserting(connection, table).on_conflict_do_nothing(), list(rows))
+
+
+def _inserting(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    return (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
 
 
 def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA: Final = "0001"
+SCHEMA: Final = "0002"
 """The revision these tables stand at; known here, so that an up-to-date database starts without alembic."""
 
 metadata = MetaData(
@@ -136,6 +136,8 @@ sight = Table(
     Column("caught_up", Boolean, nullable=False),
     Column("behind", BigInteger, nullable=False),
     Column("since", BigInteger, nullable=False),
+    Column("suggested_settle", BigInteger),
+    Column("next_try", BigInteger, nullable=False, server_default=text("0")),
 )
 
 journal = Table(
@@ -169,4 +171,60 @@ lease = Table(
     Column("since", BigInteger, nullable=False),
     Column("seen", BigInteger, nullable=False),
     Column("until", BigInteger, nullable=False),
+)
+
+inventory = Table(
+    "inventory",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("id", Text, primary_key=True),  # the vendor's
+    Column("vendor", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("first_seen", BigInteger, nullable=False),
+    Column("last_seen", BigInteger, nullable=False),
+    Column("gone_at", BigInteger),
+)
+
+inventory_change = Table(
+    "inventory_change",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("vendor", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("item", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("change", Text, nullable=False),
+    Column("fact", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    # One change of one item at one time: a tick that is applied again adds none.
+    Index(
+        "uq_inventory_change_once",
+        "source",
+        "kind",
+        "scope",
+        "item",
+        "at",
+        "change",
+        "fact",
+        unique=True,
+    ),
+    Index("ix_inventory_change_at", "at"),
+    sqlite_autoincrement=True,
+)
+
+errand = Table(
+    "errand",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("since", BigInteger),
+    Column("until", BigInteger),
+    Column("asked_at", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
 )

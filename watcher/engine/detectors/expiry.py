@@ -35,7 +35,7 @@ class Expiry:
     """The value is the end, in Unix seconds. The last one seen stands while its source is silent."""
 
     Params: ClassVar[type[BaseModel]] = ExpiryParams
-    roles: ClassVar[Mapping[str, Role]] = {"value": Role(carry=True)}
+    roles: Mapping[str, Role] = {"value": Role(carry=True)}
 
     def __init__(self, params: ExpiryParams) -> None:
         """With the days that are enough."""

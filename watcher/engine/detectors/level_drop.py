@@ -47,7 +47,7 @@ class LevelDrop:
     """Roles: `value` (a share, 0 to 1), `weight` (what it is a share of) and `requests` of the same bins."""
 
     Params: ClassVar[type[BaseModel]] = LevelDropParams
-    roles: ClassVar[Mapping[str, Role]] = {
+    roles: Mapping[str, Role] = {
         "value": Role(weighed_by="weight"),
         "weight": Role(),
         "requests": Role(),

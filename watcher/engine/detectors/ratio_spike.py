@@ -1,67 +1,28 @@
 """`ratio_spike`: a share of events (5xx, 4xx, failed calls) far above the series' own recent level.
 
-Counts are tested, not ratios: 3 of 4 at night and 2 % of a million must answer to the same question. A bin
-breaches when its own share is high and far above what is usual, and some trailing window holds enough events
-to be sure. What is sure: the count exceeds what the usual share explains by `evidence` standard deviations of
-an overdispersed Poisson count, variance `m + (wander * m)^2` for a mean `m`.
+The test of counts behind it is in `watcher.engine.shares`.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
-from watcher.engine.detector import (
-    BREACH,
-    CLEAR,
-    UNKNOWN,
-    Detector,
-    Levels,
-    Panel,
-    Reach,
-    Role,
-    Usual,
-    Verdict,
-)
-from watcher.engine.median import median
-from watcher.model.fields import DurationField
+from watcher.engine.detector import Detector, Levels, Panel, Reach, Role, Usual, Verdict
+from watcher.engine.shares import ShareParams, explain_share, judge_share, reach, usual_share
 from watcher.model.incident import Evidence
-from watcher.model.sample import Floats
-from watcher.model.time import DAY, MINUTE, Instant
-from watcher.model.words import number, percent
-
-SURE_SLOT = 20.0
-"""Events a slot needs before its own share says anything."""
-MIN_SLOTS = 3
-"""Slots needed before their median says anything."""
+from watcher.model.time import Instant
 
 
-class RatioSpikeParams(BaseModel):
+class RatioSpikeParams(ShareParams):
     """Defaults suit 5xx at an edge."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    floor: Annotated[float, Field(gt=0, lt=1, description="a lower share is never a breach")] = 0.02
-    factor: Annotated[float, Field(ge=1, description="nor one below this many times the usual share")] = 3.0
-    min_count: Annotated[int, Field(ge=1, description="nor one with fewer bad events in the window")] = 10
-    evidence: Annotated[float, Field(gt=0, description="standard deviations above what is usual")] = 5.0
-    wander: Annotated[float, Field(ge=0, description="spread of the usual share beyond chance")] = 0.3
-    windows: Annotated[tuple[DurationField, ...], Field(min_length=1)] = (MINUTE, 5 * MINUTE, 15 * MINUTE)
-    history: Annotated[DurationField, Field(description="how much of the past is usual")] = DAY
-    min_history: Annotated[DurationField, Field(description="known past needed to call it usual")] = (
-        30 * MINUTE
-    )
-    first_floor: Annotated[float, Field(gt=0, le=1, description="the floor until then")] = 0.25
-    prior: Annotated[float, Field(gt=0, lt=1, description="the usual share until then")] = 0.005
 
 
 class RatioSpike:
     """Roles: `part` (bad events) and `whole` (all events) of the same bins."""
 
     Params: ClassVar[type[BaseModel]] = RatioSpikeParams
-    roles: ClassVar[Mapping[str, Role]] = {"part": Role(), "whole": Role()}
+    roles: Mapping[str, Role] = {"part": Role(), "whole": Role(wide=True)}
 
     def __init__(self, params: RatioSpikeParams) -> None:
         """With its limits."""
@@ -69,67 +30,19 @@ class RatioSpike:
 
     def reach(self) -> Reach:
         """The longest window; the baseline ends before it."""
-        longest = max(self.params.windows)
-        return Reach(window=longest, baseline=self.params.history, lag=longest)
+        return reach(self.params)
 
     def usual(self, levels: Levels) -> Usual:
-        """The usual share: the median of the slots busy enough to have one, else all events pooled.
-
-        Until `min_history` is known it is the prior, and `has_history` is 0.
-        """
-        part, whole = levels.sums["part"], levels.sums["whole"]
-        busy = whole >= SURE_SLOT
-        shares = np.divide(part, whole, out=np.full(part.shape, np.nan), where=busy)
-        # The prior weighs as much as a hundred events, so that one error among three is not the usual third.
-        pooled = (part.sum(axis=0) + self.params.prior * 100) / (whole.sum(axis=0) + 100)
-        share = np.where(busy.sum(axis=0) >= MIN_SLOTS, median(shares), pooled)
-        known = levels.known.sum(axis=0) >= self.params.min_history
-        return {"share": np.where(known, share, self.params.prior), "has_history": known.astype(np.float64)}
+        """The usual share, of this series or of all there is."""
+        return usual_share(levels, self.params)
 
     def judge(self, panel: Panel, usual: Usual) -> Verdict:
         """Breach where the bin's share is high and a window proves it; unknown without traffic."""
-        part, whole = panel.value("part"), panel.value("whole")
-        share = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
-        expected = usual["share"]
-        floor = np.where(usual["has_history"] > 0, self.params.floor, self.params.first_floor)
-        limit = np.maximum(floor, self.params.factor * expected)
-        breach = (share >= limit) & self._proven(panel, expected, limit)
-        reading = np.where(np.isnan(share), UNKNOWN, np.where(breach, BREACH, CLEAR)).astype(np.int8)
-        return Verdict(reading, share, expected, {"has_history": usual["has_history"]})
-
-    def _proven(self, panel: Panel, expected: Floats, limit: Floats) -> NDArray[np.bool_]:
-        """Whether some trailing window holds more bad events than the usual share explains."""
-        proven = np.zeros(len(expected), np.bool_)
-        for window in self.params.windows:
-            part, whole = panel.total("part", window), panel.total("whole", window)
-            mean = whole * expected
-            deviation = np.sqrt(mean + (self.params.wander * mean) ** 2 + 1)
-            enough = (part >= self.params.min_count) & (part >= limit * whole)
-            proven |= enough & (part - mean >= self.params.evidence * deviation)
-        return proven
+        return judge_share(panel, usual, self.params)
 
     def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
         """The share over the whole breach so far, of how many, against the usual."""
-        window = panel.end - min(since, panel.start)
-        part, whole = panel.total("part", window)[row], panel.total("whole", window)[row]
-        seen = float(part / whole) if whole > 0 else 0.0
-        expected = float(verdict.expected[row])
-        usual = f"usually {percent(expected)}" if verdict.extra["has_history"][row] else "no baseline yet"
-        requests = float(whole) if whole > 0 else 0.0
-        return Evidence(
-            start=panel.end - window,
-            end=panel.end,
-            seen=seen,
-            expected=expected,
-            requests=requests,
-            text=f"{percent(seen)} of {number(requests)} requests, {usual}",
-            words={
-                "seen": percent(seen),
-                "expected": percent(expected),
-                "usual": usual,
-                "requests": number(requests),
-            },
-        )
+        return explain_share(panel, verdict, row, since, noun="requests")
 
 
 DETECTOR: type[Detector] = RatioSpike

@@ -1,7 +1,7 @@
 """`threshold`: a value above or below a fixed limit. The plainest detector there is."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,6 +15,7 @@ from watcher.engine.detector import (
     Panel,
     Reach,
     Role,
+    Several,
     Usual,
     Verdict,
 )
@@ -30,6 +31,10 @@ class ThresholdParams(BaseModel):
 
     above: Annotated[float | None, Field(description="breach where the value is greater")] = None
     below: Annotated[float | None, Field(description="breach where the value is less")] = None
+    of: Annotated[
+        Literal["least", "greatest"] | None,
+        Field(description="which of several series of a group speaks, where they are no counts"),
+    ] = None
     says: Annotated[str, Field(description="what a breach means, in words")] = ""
     says_clear: Annotated[str, Field(description="what the absence of one means, in words")] = ""
 
@@ -46,14 +51,17 @@ class ThresholdParams(BaseModel):
 
 
 class Threshold:
-    """See the module's docstring."""
+    """The worst of several series speaks for a group. Of what `unless` marks (above 0) another rule tells."""
 
     Params: ClassVar[type[BaseModel]] = ThresholdParams
-    roles: ClassVar[Mapping[str, Role]] = {"value": Role()}
+    roles: Mapping[str, Role] = {"value": Role(), "unless": Role(optional=True, several=Several.GREATEST)}
 
     def __init__(self, params: ThresholdParams) -> None:
         """With one limit."""
         self.params = params
+        worst = Several.GREATEST if params.above is not None else Several.LEAST
+        several = Several(params.of) if params.of is not None else worst
+        self.roles = {**Threshold.roles, "value": Role(several=several)}
 
     def reach(self) -> Reach:
         """The bin alone."""
@@ -65,12 +73,13 @@ class Threshold:
         return {}
 
     def judge(self, panel: Panel, usual: Usual) -> Verdict:
-        """Compare; an unknown value has an unknown reading."""
+        """Compare; unknown where there is no value, and where something else tells of it."""
         del usual
         seen = panel.value("value")
         limit = self.params.limit
         breach = seen > limit if self.params.above is not None else seen < limit
-        reading = np.where(np.isnan(seen), UNKNOWN, np.where(breach, BREACH, CLEAR)).astype(np.int8)
+        unknown = np.isnan(seen) | (panel.value("unless") > 0)
+        reading = np.where(unknown, UNKNOWN, np.where(breach, BREACH, CLEAR)).astype(np.int8)
         return Verdict(reading, seen, np.full(len(seen), limit))
 
     def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watcher.model.time import SECOND, Duration
-from watcher.simulate.traffic import Counts
+from watcher.simulate.counts import Counts
 
 CODES: Final = {
     2: (200, 204, 206),
@@ -52,7 +52,7 @@ class Served:
     @property
     def requests(self) -> NDArray[np.int64]:
         """At the edge, by resource."""
-        return _summed(self._by_code("edge"))
+        return self.counts.requests
 
     def column(self, metric: str) -> Column:
         """One documented metric, by resource; None where it has no value."""
@@ -71,8 +71,7 @@ class Served:
         return figures[figure](tier)
 
     def _by_code(self, tier: str) -> NDArray[np.int64]:
-        counts = self.counts
-        return counts.passed if tier == "origin" else counts.local + counts.passed
+        return self.counts.passed if tier == "origin" else self.counts.answers
 
     def _status(self, tier: str, status: str) -> NDArray[np.int64]:
         codes = np.array(self.codes)

@@ -1,19 +1,23 @@
 """CDNvideo over HTTP: the token call, the accounts call, and the two data calls."""
 
-from collections.abc import Sequence
-
 from aiohttp import web
 
-from watcher.model.ports import Clock
-from watcher.model.time import Instant
 from watcher.simulate.cdnvideo.answers import Refused, answer, refuse
+from watcher.simulate.cdnvideo.faults import (
+    AbsentMetrics,
+    EchoedToken,
+    Empty,
+    ExtraMetrics,
+    RefusedInside,
+    TooLarge,
+)
 from watcher.simulate.cdnvideo.metrics import Served
 from watcher.simulate.cdnvideo.query import Query, read_query
 from watcher.simulate.cdnvideo.rows import EXTRA, Row, build_rows, identity
 from watcher.simulate.cdnvideo.settings import Account, CdnvideoSettings
 from watcher.simulate.cdnvideo.tokens import Tokens
-from watcher.simulate.faults import Active, Empty, ExtraMetrics, Faults, Lag, Revoked, TooLarge
-from watcher.simulate.traffic import Traffic
+from watcher.simulate.faults import Active, Faults, Lag, Refusal, Revoked
+from watcher.simulate.vendor import Announced, Scene
 from watcher.simulate.wire import Answer, Wire
 from watcher.simulate.world import Resource
 
@@ -21,23 +25,27 @@ from watcher.simulate.world import Resource
 class Cdnvideo:
     """One vendor's whole state; every application made from it shares tokens, faults and the log."""
 
-    def __init__(
-        self,
-        settings: CdnvideoSettings,
-        resources: Sequence[Resource],
-        traffic: Traffic,
-        *,
-        clock: Clock,
-        anchor: Instant,
-    ) -> None:
+    def __init__(self, settings: CdnvideoSettings, scene: Scene) -> None:
         self.settings = settings
         self.tokens = Tokens(settings)
-        self.faults = Faults(anchor, list(settings.faults))
-        self.wire = Wire(clock, self.faults, refuse)
-        self._clock = clock
-        self._resources = resources
-        self._traffic = traffic
+        self.faults = Faults(scene.anchor, list(settings.faults))
+        self.wire = Wire(scene.clock, self.faults, _planted)
+        self._clock = scene.clock
+        self._resources = scene.world.shown_by("cdnvideo")
+        self._traffic = scene.traffic
         self._accounts = {account.name: account for account in settings.accounts}
+
+    def announce(self, base: str, root: str) -> Announced:
+        """With the scenario's login and accounts."""
+        source = {
+            "name": "cdnvideo",
+            "vendor": "cdnvideo",
+            "base_url": base,
+            "username": self.settings.username,
+            "password": self.settings.password,
+            "accounts": list(self._accounts),
+        }
+        return Announced(base, root, source)
 
     def application(self, prefix: str = "") -> web.Application:
         """A new application; `prefix` is where it will be added as a sub-application."""
@@ -54,7 +62,9 @@ class Cdnvideo:
         application.router.add_route("*", "/{path:.*}", self.wire.route(prefix, "unknown", _nothing_here))
         return application
 
-    async def _token(self, request: web.Request, _active: Active) -> web.Response:
+    async def _token(self, request: web.Request, active: Active) -> web.Response:
+        if inside := active.first(RefusedInside):
+            return answer({"status": inside.status, "description": inside.description})
         form = await request.post()
         username, password = form.get("username"), form.get("password")
         if not isinstance(username, str) or not isinstance(password, str):
@@ -85,6 +95,9 @@ class Cdnvideo:
         too_large = active.first(TooLarge)
         if too_large and query.minutes * len(query.metrics) > too_large.limit:
             return refuse(504, "Request execution timeout exceeded")
+        if echoed := active.first(EchoedToken):
+            token = request.headers.get("CDN-AUTH-TOKEN", "")
+            return refuse(echoed.status, f"Invalid token {token}")
         status = {"status": 200} if self.settings.with_status else {}
         body = {
             "start": query.start_text,
@@ -123,6 +136,10 @@ class Cdnvideo:
             quiet=self.settings.quiet,
             flat=self.settings.request_time == "flat",
         )
+        if absent := active.first(AbsentMetrics):
+            rows = [
+                {name: value for name, value in row.items() if name not in absent.metrics} for row in rows
+            ]
         return [row | EXTRA for row in rows] if active.first(ExtraMetrics) else rows
 
     def _shown(self, query: Query) -> list[Resource]:
@@ -141,6 +158,10 @@ def _inventory_row(number: int, account: Account) -> dict[str, str]:
         "uid": f"1-1-{number}",
         "name": account.name,
     }
+
+
+def _planted(refusal: Refusal) -> web.Response:
+    return refuse(refusal.status, refusal.description)
 
 
 async def _nothing_here(request: web.Request, _active: Active) -> web.Response:

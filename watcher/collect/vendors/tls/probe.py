@@ -1,32 +1,36 @@
-"""One endpoint's certificate: real handshakes, and what they say of its chain and its name.
+"""One endpoint's certificates: real handshakes, and what they say of their chain and their name.
 
 Two passes. The first verifies the chain, with the time check off, since expiry is a fact of its own. Only
-where it fails does a second one, without verification, fetch the certificate; it may reach another node.
+where it fails does a second one, without verification, fetch the certificates; it may reach another node.
 Whether the name fits is judged on the certificate itself.
 """
 
+import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
 from anyio.streams.tls import TLSAttribute
 from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from service_identity import CertificateError
 from service_identity.hazmat import DNS_ID, DNSPattern, IPAddress_ID, IPAddressPattern
 
+from watcher.collect.probing import is_ip
 from watcher.collect.trust import loading
-from watcher.collect.vendors.tls.settings import Target, is_ip
+from watcher.collect.vendors.tls.endpoint import Endpoint
 from watcher.model.time import SECOND, Duration, Instant, rfc3339
 from watcher.model.words import span
 
 _NO_CHECK_TIME: Final = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which `ssl` does not name."""
+_DER: Final = 2
+"""`_ssl.ENCODING_DER`, for Pythons before 3.13."""
 UNREADABLE_NAMES: Final = "the certificate's names cannot be read"
 
 
@@ -35,19 +39,34 @@ class Finding:
     """What one endpoint presented. Empty words mean that the check passed."""
 
     not_after: Instant
-    """When the certificate expires."""
+    """When the first certificate of its chain expires."""
     chain_fault: str
     host_fault: str | None
     """None where the certificate's names cannot be read."""
+    leaf_begins: Instant
+    leaf_ends: Instant
+    fingerprint: str
+    """SHA-256 in hex; `sha1` the same with SHA-1, which some vendors name certificates by."""
+    sha1: str
+    serial: str
+    """In hex, without zeros before it."""
+    issuer: str
     facts: Mapping[str, str]
     """What evidence says of it."""
 
 
-async def probe(target: Target, trust: ssl.SSLContext, timeout: Duration) -> Finding | str:  # noqa: ASYNC109 - of each handshake
+@dataclass(frozen=True, slots=True)
+class _Presented:
+    """Certificates as DER, the endpoint's own first, and what is wrong with their chain."""
+
+    chain: Sequence[bytes]
+    fault: str = ""
+
+
+async def probe(endpoint: Endpoint, trust: ssl.SSLContext, timeout: Duration) -> Finding | str:  # noqa: ASYNC109 - of each handshake
     """What the endpoint presents, or in words why nothing is known of it. Raises nothing but cancellation."""
     try:
-        der, chain_fault = await _presented(target, trust, timeout)
-        return _finding(x509.load_der_x509_certificate(der), chain_fault, target.name)
+        return _finding(await _presented(endpoint, trust, timeout), endpoint.name)
     except TimeoutError:
         return f"no handshake within {span(timeout)}"
     except ssl.SSLError as error:
@@ -106,19 +125,38 @@ def _patterns(certificate: x509.Certificate) -> Iterator[DNSPattern | IPAddressP
             yield DNSPattern.from_bytes(name.encode())
 
 
-def _finding(certificate: x509.Certificate, chain_fault: str, name: str) -> Finding:
-    not_after = round(certificate.not_valid_after_utc.timestamp()) * SECOND
-    fault = host_fault(certificate, name)
+def _finding(presented: _Presented, name: str) -> Finding:
+    leaf, *others = map(x509.load_der_x509_certificate, presented.chain)
+    ends, fault = _ends(leaf), host_fault(leaf, name)
+    first = min([leaf, *(one for one in others if one.issuer != one.subject)], key=_ends)
+    fingerprint, serial = leaf.fingerprint(SHA256()).hex(), f"{leaf.serial_number:x}"
     facts = {
-        "fingerprint": certificate.fingerprint(SHA256()).hex(),
-        "issuer": certificate.issuer.rfc4514_string(),
-        "subject": certificate.subject.rfc4514_string(),
-        "serial": f"{certificate.serial_number:x}",
-        "not_after": rfc3339(not_after),
-        "chain": chain_fault,
+        "fingerprint": fingerprint,
+        "issuer": leaf.issuer.rfc4514_string(),
+        "subject": leaf.subject.rfc4514_string(),
+        "serial": serial,
+        "not_after": rfc3339(ends),
+        "chain": presented.fault,
         "host": UNREADABLE_NAMES if fault is None else fault,
+        "ends_first": "" if first is leaf else first.subject.rfc4514_string(),
+        "chain_not_after": "" if first is leaf else rfc3339(_ends(first)),
     }
-    return Finding(not_after, chain_fault, fault, {key: fact for key, fact in facts.items() if fact})
+    return Finding(
+        not_after=_ends(first),
+        chain_fault=presented.fault,
+        host_fault=fault,
+        leaf_begins=round(leaf.not_valid_before_utc.timestamp()) * SECOND,
+        leaf_ends=ends,
+        fingerprint=fingerprint,
+        sha1=leaf.fingerprint(SHA1()).hex(),  # noqa: S303 - a name, no proof
+        serial=serial,
+        issuer=facts["issuer"],
+        facts={key: fact for key, fact in facts.items() if fact},
+    )
+
+
+def _ends(certificate: x509.Certificate) -> Instant:
+    return round(certificate.not_valid_after_utc.timestamp()) * SECOND
 
 
 def _trusting_all() -> ssl.SSLContext:
@@ -128,32 +166,43 @@ def _trusting_all() -> ssl.SSLContext:
     return context
 
 
-async def _presented(target: Target, trust: ssl.SSLContext, timeout: Duration) -> tuple[bytes, str]:  # noqa: ASYNC109 - see probe
-    """The certificate as DER, and what is wrong with its chain."""
+async def _presented(endpoint: Endpoint, trust: ssl.SSLContext, timeout: Duration) -> _Presented:  # noqa: ASYNC109 - see probe
     try:
-        return await _handshake(target, trust, timeout), ""
+        return _Presented(await _handshake(endpoint, trust, timeout))
     except ssl.SSLCertVerificationError as error:
-        return await _handshake(target, _trusting_all(), timeout), error.verify_message
+        chain = await _handshake(endpoint, _trusting_all(), timeout)
+        return _Presented(chain, error.verify_message)
 
 
-async def _handshake(target: Target, context: ssl.SSLContext, timeout: Duration) -> bytes:  # noqa: ASYNC109 - see probe
-    """The certificate that the endpoint presents, as DER."""
+async def _handshake(endpoint: Endpoint, context: ssl.SSLContext, timeout: Duration) -> Sequence[bytes]:  # noqa: ASYNC109 - see probe
+    """The certificates of one handshake."""
     with anyio.fail_after(timeout / SECOND):
         stream = await anyio.connect_tcp(
-            target.host,
-            target.port,
+            endpoint.host,
+            endpoint.port,
             ssl_context=context,
-            tls_hostname=target.name,
+            tls_hostname=endpoint.name,
             tls_standard_compatible=False,  # nothing is said after the handshake, not even goodbye
         )
         async with stream:
-            return stream.extra(TLSAttribute.peer_certificate_binary) or b""  # noqa: S610 - not Django's
+            leaf = stream.extra(TLSAttribute.peer_certificate_binary) or b""  # noqa: S610 - not Django's
+            return _chain(stream.extra(TLSAttribute.ssl_object), context) or [leaf]  # noqa: S610 - the same
+
+
+def _chain(session: Any, context: ssl.SSLContext) -> Sequence[bytes]:  # noqa: ANN401 - public from Python 3.13
+    """The chain that was verified, where it was: what else was sent along decides nothing. Else all of it."""
+    kind = "unverified" if context.verify_mode is ssl.CERT_NONE else "verified"
+    public = getattr(session, f"get_{kind}_chain", None)
+    if public is not None:
+        return list(public())
+    own = getattr(getattr(session, "_sslobj", None), f"get_{kind}_chain", None)
+    return [] if own is None else [one.public_bytes(_DER) for one in own() or ()]
 
 
 def _network_words(error: OSError) -> str:
-    """The system's words; anyio has them in the cause."""
+    """The system's words: asyncio puts addresses into its own, and anyio has the error in the cause."""
     cause = error.__cause__
     if isinstance(cause, ExceptionGroup):
         cause = cause.exceptions[0]
     reason = cause if isinstance(cause, OSError) else error
-    return (reason.strerror or type(reason).__name__).lower()
+    return os.strerror(reason.errno).lower() if reason.errno else type(reason).__name__

@@ -1,17 +1,37 @@
 """What a person configures of TLS probes: endpoints, as addresses and names."""
 
 import re
-from ipaddress import ip_address
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from watcher.collect.collector import SourceSettings
+from watcher.collect.fields import problem
+from watcher.collect.probing import ascii_name, is_ip
 from watcher.document.fields import DurationField
-from watcher.model.time import MINUTE, SECOND
+from watcher.model.time import DAY, HOUR, MINUTE, SECOND, Duration
 
+LEAST_RENEWAL: Final[Duration] = HOUR
+MOST_RENEWAL: Final[Duration] = 400 * DAY
 _ADDRESS: Final = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<host>[^:\[\]]*))(?::(?P<port>[0-9]{1,5}))?")
+
+
+def _renewal(before: Duration | None) -> Duration | None:
+    if before is not None and not LEAST_RENEWAL <= before <= MOST_RENEWAL:
+        raise problem("out of bounds", "write 1h to 400d")
+    return before
+
+
+Renewal: TypeAlias = Annotated[DurationField | None, AfterValidator(_renewal)]
+"""How long before its end a certificate is renewed, where that is known."""
 
 
 class Target(BaseModel):
@@ -23,6 +43,7 @@ class Target(BaseModel):
     server_name: str = Field(
         "", description="name in the handshake and on the certificate; default: the host"
     )
+    renews_at: Renewal = Field(None, description="how long before its end it is renewed, as 30d")
 
     @field_validator("address")
     @classmethod
@@ -40,7 +61,7 @@ class Target(BaseModel):
 
     @property
     def host(self) -> str:
-        """Where to connect."""
+        """Where to connect: a name, or an address."""
         return split_address(self.address)[0]
 
     @property
@@ -52,7 +73,7 @@ class Target(BaseModel):
     def name(self) -> str:
         """The name the certificate must fit, as it stands in certificates: in ASCII."""
         name = self.server_name or self.host
-        return name if is_ip(name) else name.encode("idna").decode().removesuffix(".")
+        return name if is_ip(name) else ascii_name(name)
 
 
 def _long_form(value: Any) -> Any:  # noqa: ANN401 - whatever YAML held
@@ -66,16 +87,19 @@ class TlsSettings(SourceSettings):
     targets: tuple[
         Annotated[Target, BeforeValidator(_long_form, json_schema_input_type=str | Target)], ...
     ] = Field((), description="host:port, or address and server_name")
-    discover: bool = Field(default=False, description="also the names other sources know (not yet served)")
+    discover: bool = Field(default=False, description="also the domains that other sources know")
+    renews_at: Renewal = Field(
+        None, description="how long before their end certificates are renewed; learned where not given"
+    )
     every: DurationField = 5 * MINUTE
     timeout: DurationField = Field(10 * SECOND, description="of one handshake, connecting included")
 
     @model_validator(mode="after")
     def _something_to_probe(self) -> Self:
         if not self.targets and not self.discover:
-            raise _problem("nothing to probe", "write targets: [www.example.com:443]")
+            raise problem("nothing to probe", "write targets: [www.example.com:443]")
         if len({(target.address, target.name) for target in self.targets}) < len(self.targets):
-            raise _problem("a target stands twice", "list each address and server_name once")
+            raise problem("a target stands twice", "list each address and server_name once")
         return self
 
 
@@ -83,32 +107,19 @@ def split_address(address: str) -> tuple[str, int]:
     """`www.example.com:443` or `[::1]:443` as host and port.
 
     Raises:
-        PydanticCustomError: not such an address.
+        PydanticCustomError: no such address.
     """
     parts = _ADDRESS.fullmatch(address)
     port = int(parts["port"] or 443) if parts else 0
     if parts is None or not 0 < port < 65_536 or (parts["ipv6"] is not None and not is_ip(parts["ipv6"])):
-        raise _problem(f"{address!r} is no address", "write host:port, as www.example.com:443 or [::1]:443")
+        raise problem(f"{address!r} is no address", "write host:port, as www.example.com:443 or [::1]:443")
     return parts["ipv6"] or parts["host"], port
 
 
-def is_ip(name: str) -> bool:
-    """Whether a name is an IP address, which certificates hold apart from names."""
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
 def _check_name(name: str) -> None:
+    if is_ip(name):
+        return
     try:
-        ascii_name = name.encode("idna").decode()
-    except UnicodeError:
-        ascii_name = ""
-    if not is_ip(name) and (not ascii_name or any(not (c.isalnum() or c in "-._") for c in ascii_name)):
-        raise _problem(f"{name!r} is no host name", "write one such as www.example.com")
-
-
-def _problem(what: str, hint: str) -> PydanticCustomError:
-    return PydanticCustomError("watcher", "{what}", {"what": what, "hint": hint})
+        ascii_name(name)
+    except ValueError as error:
+        raise problem(str(error), "write one such as www.example.com") from error

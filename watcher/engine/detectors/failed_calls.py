@@ -1,0 +1,135 @@
+"""`failed_calls`: calls of an API that fail more than usual, or that fail in a way never seen before."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from watcher.engine.detector import (
+    BREACH,
+    CLEAR,
+    UNKNOWN,
+    Detector,
+    Levels,
+    Panel,
+    Reach,
+    Role,
+    Usual,
+    Verdict,
+)
+from watcher.engine.shares import ShareParams, explain_share, judge_share, lookback, reach, usual_share
+from watcher.model.fields import DurationField
+from watcher.model.incident import Evidence
+from watcher.model.labels import LabelSet
+from watcher.model.time import DAY, HOUR, MINUTE, Instant
+from watcher.model.words import number, span
+
+SHOWN = 5
+"""Signatures that evidence names."""
+
+
+class FailedCallsParams(ShareParams):
+    """Defaults suit the API of a vendor: fewer calls than visitors make, and more failures."""
+
+    floor: Annotated[float, Field(gt=0, lt=1, description="a lower share is never a breach")] = 0.05
+    min_count: Annotated[int, Field(ge=1, description="nor one with fewer failed calls in the window")] = 5
+    windows: Annotated[tuple[DurationField, ...], Field(min_length=1)] = (
+        MINUTE,
+        5 * MINUTE,
+        15 * MINUTE,
+        60 * MINUTE,
+    )
+    history: Annotated[DurationField, Field(description="how much of the past is usual")] = DAY
+    min_history: Annotated[DurationField, Field(description="past needed to call it usual")] = 30 * MINUTE
+    mode: Annotated[
+        Literal["rate", "signature"], Field(description="too many failures, or failures of a new kind")
+    ] = "rate"
+    new_for: Annotated[DurationField, Field(description="how long a signature seen is new")] = HOUR
+
+
+class FailedCalls:
+    """By rate: `part` failed of `whole` calls. By signature: `part` counts the calls of one signature."""
+
+    Params: ClassVar[type[BaseModel]] = FailedCallsParams
+    roles: Mapping[str, Role] = {
+        "part": Role(),
+        "whole": Role(wide=True),
+        "signatures": Role(optional=True, detail=("url", "method", "status", "reason")),
+    }
+
+    def __init__(self, params: FailedCallsParams) -> None:
+        """With its limits. By signature, all calls only show that nothing failed while nothing is listed."""
+        self.params = params
+        self._is_rate = params.mode == "rate"
+        if not self._is_rate:
+            self.roles = {"part": Role(), "whole": Role(optional=True, witness=True)}
+
+    def reach(self) -> Reach:
+        """The longest window, or the past in which a signature was never seen."""
+        if self._is_rate:
+            return reach(self.params)
+        return Reach(baseline=self.params.history, lag=self.params.new_for)
+
+    def usual(self, levels: Levels) -> Usual:
+        """The usual share; or how often each signature was seen, and whether there is a past to tell by."""
+        if self._is_rate:
+            return usual_share(levels, self.params)
+        seen = levels.sums["part"].sum(axis=0)
+        has_history = levels.answered.sum() >= self.params.min_history
+        return {"seen": seen, "has_history": np.full(len(seen), float(has_history))}
+
+    def judge(self, panel: Panel, usual: Usual) -> Verdict:
+        """By rate as `ratio_spike`; by signature a breach where one that was never seen before occurs."""
+        if self._is_rate:
+            return judge_share(panel, usual, self.params)
+        count = panel.value("part")
+        is_new = (usual["seen"] == 0) & (usual["has_history"] > 0)
+        # The vendor lists the failures there were: what an answered bin lacks did not occur.
+        clear = CLEAR if panel.answered else UNKNOWN
+        reading = np.where((count > 0) & is_new, BREACH, clear).astype(np.int8)
+        return Verdict(reading, count, np.zeros(len(count)))
+
+    def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
+        """The share and the most frequent signatures; or how many calls failed so."""
+        if not self._is_rate:
+            return self._signature(panel, row, since)
+        found = explain_share(panel, verdict, row, since, noun="calls")
+        parts = panel.parts("signatures", row, lookback(panel, since))
+        named = tuple(_part(labels, count) for labels, count in list(parts.items())[:SHOWN])
+        return Evidence(
+            start=found.start,
+            end=found.end,
+            seen=found.seen,
+            expected=found.expected,
+            requests=found.requests,
+            text=found.text + (f"; most often {_words(named[0])}" if named else ""),
+            words=found.words,
+            parts=named,
+        )
+
+    def _signature(self, panel: Panel, row: int, since: Instant) -> Evidence:
+        window = lookback(panel, since)
+        count = float(np.nan_to_num(panel.total("part", window)[row]))
+        calls = f"{number(count)} {'call' if count == 1 else 'calls'}"
+        past = span(self.params.history)
+        return Evidence(
+            start=panel.end - window,
+            end=panel.end,
+            seen=count,
+            expected=0.0,
+            requests=count,
+            text=f"{calls}, not seen in {past} before" if count else "no such call",
+            words={"seen": calls, "expected": "0", "requests": number(count)},
+        )
+
+
+def _part(labels: LabelSet, count: float) -> Mapping[str, str]:
+    return {**dict(labels), "calls": number(count)}
+
+
+def _words(part: Mapping[str, str]) -> str:
+    return " ".join(part[name] for name in ("method", "url", "status", "reason") if name in part)
+
+
+DETECTOR: type[Detector] = FailedCalls

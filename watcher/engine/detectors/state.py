@@ -1,0 +1,148 @@
+"""`state`: a named state that is bad, that no document knows, that has changed, or that does not end."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from watcher.engine.detector import (
+    BREACH,
+    CLEAR,
+    SUSTAINED,
+    UNKNOWN,
+    Detector,
+    Levels,
+    Panel,
+    Reach,
+    Role,
+    Usual,
+    Verdict,
+)
+from watcher.model.fields import DurationField
+from watcher.model.incident import Evidence
+from watcher.model.rule import Severity
+from watcher.model.sample import Floats
+from watcher.model.time import DAY, SECOND, Instant, rfc3339
+from watcher.model.words import span
+
+_NONE, _FINE, _PASSING, _BAD, _STRANGE = range(5)
+"""What a state is: not known, good, on its way to another, bad, in none of the lists."""
+LONG_BAD: Final = 7 * DAY
+"""What changed longer ago than this before it was first seen is news to nobody (design, "First looks")."""
+
+
+class StateParams(BaseModel):
+    """The states a vendor documents, and which question is asked of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    good: Annotated[tuple[str, ...], Field(description="states in which all is well")] = ()
+    passing: Annotated[tuple[str, ...], Field(description="states that lead to another by themselves")] = ()
+    bad: Annotated[
+        tuple[str, ...], Field(description="a breach; one in none of the lists is one as info")
+    ] = ()
+    stuck_after: Annotated[
+        DurationField | None, Field(description="asked instead: whether a passing state lasts longer")
+    ] = None
+    changed_within: Annotated[
+        DurationField | None, Field(description="asked instead: whether it became another so lately")
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        if self.stuck_after is not None and self.changed_within is not None:
+            raise ValueError("write stuck_after or changed_within; the other is another rule")
+        if self.stuck_after is not None and not self.passing:
+            raise ValueError("stuck_after without passing: name the states that should not last")
+        if self.stuck_after is None and self.changed_within is None and not (self.good or self.bad):
+            raise ValueError("write good and bad states")
+        listed = [*self.good, *self.passing, *self.bad]
+        if twice := [word for at, word in enumerate(listed) if word in listed[:at]]:
+            raise ValueError(f"{twice[0]} stands twice")
+        return self
+
+
+class State:
+    """The value is a state set by its label `status`; `since` is when it changed last, in Unix seconds."""
+
+    Params: ClassVar[type[BaseModel]] = StateParams
+    roles: Mapping[str, Role] = {
+        "value": Role(state="status"),
+        "since": Role(optional=True, carry=True),
+    }
+
+    def __init__(self, params: StateParams) -> None:
+        """What is asked of the past also stands while the vendor is silent."""
+        self.params = params
+        self._window = params.stuck_after or params.changed_within or 0
+        value = Role(state="status", worst=(*params.passing, *params.bad), carry=self._window > 0)
+        self.roles = {**State.roles, "value": value}
+
+    def reach(self) -> Reach:
+        """The reading alone, or as far as a state's age is asked for."""
+        return Reach(window=self._window)
+
+    def usual(self, levels: Levels) -> Usual:
+        """Nothing is usual: the lists are absolute."""
+        del levels
+        return {}
+
+    def judge(self, panel: Panel, usual: Usual) -> Verdict:
+        """One of three questions; what was bad for long before is marked as such."""
+        del usual
+        value = panel.value("value")
+        kinds = self._kinds(value, panel.words)
+        changed_at = panel.value("since") * SECOND
+        extra = {"changed_at": changed_at}
+        if self.params.changed_within is not None:
+            lasted = panel.lasted("value", self._window)
+            breach = lasted.changed & (lasted.time < self._window)
+        elif self.params.stuck_after is not None:
+            age = self._age(panel, kinds == _PASSING, changed_at)
+            extra["age"] = age
+            breach = (kinds == _PASSING) & (age >= self._window)
+        else:
+            breach = (kinds == _BAD) | (kinds == _STRANGE)
+        long_bad = breach & (panel.start - changed_at > LONG_BAD)
+        known = np.where(long_bad, SUSTAINED, np.where(breach, BREACH, CLEAR))
+        reading = np.where(kinds == _NONE, UNKNOWN, known).astype(np.int8)
+        severity = np.where(kinds == _STRANGE, int(Severity.INFO), 0).astype(np.int8)
+        return Verdict(reading, value, np.full(len(value), np.nan), extra, severity)
+
+    def _kinds(self, value: Floats, words: Sequence[str]) -> NDArray[np.int8]:
+        """What the state of each row is."""
+        lists = ((self.params.good, _FINE), (self.params.passing, _PASSING), (self.params.bad, _BAD))
+        kind = {word: kind for own, kind in lists for word in own}
+        by_code = np.array([_NONE, *(kind.get(word, _STRANGE) for word in words)], np.int8)
+        return by_code[np.where(np.isnan(value), 0, value + 1).astype(np.intp)]
+
+    def _age(self, panel: Panel, passing: NDArray[np.bool_], changed_at: Floats) -> Floats:
+        """How long the state has lasted: by the vendor's own time of its change, else since it was seen."""
+        if not passing.any():
+            return np.full(len(passing), np.nan)
+        seen = panel.lasted("value", self._window).time
+        return np.where(np.isnan(changed_at), seen, panel.end - changed_at)
+
+    def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
+        """The state in the vendor's word, and since when."""
+        code, changed_at = verdict.seen[row], verdict.extra["changed_at"][row]
+        word = panel.words[int(code)] if code >= 0 else "unknown"
+        breach = verdict.reading[row] in {BREACH, SUSTAINED}
+        text = word
+        if breach and "age" in verdict.extra:
+            text = f"{word} for {span(round(float(verdict.extra['age'][row])))}"
+        elif breach and word not in {*self.params.good, *self.params.passing, *self.params.bad}:
+            text = f"{word}, a state that is not known here"
+        if not np.isnan(changed_at):
+            text = f"{text}, since {rfc3339(round(float(changed_at)))}"
+        return Evidence(
+            start=min(since, panel.start),
+            end=max(since, panel.end),
+            text=text,
+            words={"seen": word, "expected": ", ".join(self.params.good)},
+        )
+
+
+DETECTOR: type[Detector] = State
