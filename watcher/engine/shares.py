@@ -52,18 +52,24 @@ def reach(params: ShareParams) -> Reach:
 
 
 def usual_share(levels: Levels, params: ShareParams) -> Usual:
-    """The usual share: the median of the slots busy enough to have one, else all events pooled.
+    """The usual share of `part` in `whole`.
 
     Until `min_history` is known it is the prior, and `has_history` is 0.
     """
-    part, whole = levels.sums["part"], levels.sums["whole"]
-    busy = whole >= SURE_SLOT
-    shares = np.divide(part, whole, out=np.full(part.shape, np.nan), where=busy)
-    # The prior weighs as much as a hundred events, so that one error among three is not the usual third.
-    pooled = (part.sum(axis=0) + params.prior * 100) / (whole.sum(axis=0) + 100)
-    share = np.where(busy.sum(axis=0) >= MIN_SLOTS, median(shares), pooled)
     known = levels.known.sum(axis=0) >= params.min_history
-    return {"share": np.where(known, share, params.prior), "has_history": known.astype(np.float64)}
+    share = np.where(known, share_of(levels, "part", "whole", params), params.prior)
+    return {"share": share, "has_history": known.astype(np.float64)}
+
+
+def share_of(levels: Levels, part: str, whole: str, params: ShareParams) -> Floats:
+    """The median share of the slots busy enough to have one, else all events pooled."""
+    parts, wholes = levels.sums[part], levels.sums[whole]
+    busy = wholes >= SURE_SLOT
+    shares = np.divide(parts, wholes, out=np.full(parts.shape, np.nan), where=busy)
+    # The prior weighs as much as a hundred events, so that one error among three is not the usual third.
+    pooled = (np.nansum(parts, axis=0) + params.prior * 100) / (np.nansum(wholes, axis=0) + 100)
+    share: Floats = np.where(busy.sum(axis=0) >= MIN_SLOTS, median(shares), pooled)
+    return share
 
 
 def judge_share(panel: Panel, usual: Usual, params: ShareParams) -> Verdict:

@@ -34,12 +34,7 @@ class FailedCallsParams(ShareParams):
 
     floor: Annotated[float, Field(gt=0, lt=1, description="a lower share is never a breach")] = 0.05
     min_count: Annotated[int, Field(ge=1, description="nor one with fewer failed calls in the window")] = 5
-    windows: Annotated[tuple[DurationField, ...], Field(min_length=1)] = (
-        MINUTE,
-        5 * MINUTE,
-        15 * MINUTE,
-        60 * MINUTE,
-    )
+    first_floor: Annotated[float, Field(gt=0, le=1, description="the floor until then")] = 0.15
     history: Annotated[DurationField, Field(description="how much of the past is usual")] = DAY
     min_history: Annotated[DurationField, Field(description="past needed to call it usual")] = 30 * MINUTE
     mode: Annotated[

@@ -1,15 +1,29 @@
-"""`ratio_spike`: a share of events (5xx, 4xx, failed calls) far above the series' own recent level.
+"""`ratio_spike`: a share of events (5xx, 4xx, one code) far above the series' own recent level.
 
-The test of counts behind it is in `watcher.engine.shares`.
+The test of counts behind it is in `watcher.engine.shares`. Two optional pairs of roles keep one trouble from
+being told twice: what only drowns in its class, and what visitors see of it themselves.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
-from watcher.engine.detector import Detector, Levels, Panel, Reach, Role, Usual, Verdict
-from watcher.engine.shares import ShareParams, explain_share, judge_share, reach, usual_share
+from watcher.engine.detector import (
+    BREACH,
+    CLEAR,
+    UNKNOWN,
+    Detector,
+    Levels,
+    Panel,
+    Reach,
+    Role,
+    Usual,
+    Verdict,
+)
+from watcher.engine.shares import ShareParams, explain_share, judge_share, reach, share_of, usual_share
 from watcher.model.incident import Evidence
 from watcher.model.time import Instant
 
@@ -17,12 +31,29 @@ from watcher.model.time import Instant
 class RatioSpikeParams(ShareParams):
     """Defaults suit 5xx at an edge."""
 
+    alone: Annotated[
+        float, Field(gt=0, le=1, description="of what is beyond usual `among` all, the least this part makes")
+    ] = 0.8
+    outer_floor: Annotated[
+        float, Field(gt=0, lt=1, description="a share of `outer_part` from which it is told there")
+    ] = 0.02
+
 
 class RatioSpike:
-    """Roles: `part` (bad events) and `whole` (all events) of the same bins."""
+    """Roles: `part` (bad events) and `whole` (all events) of the same bins.
+
+    With `among` (bad events of all kinds) a part breaches only where it is most of what is beyond usual. With
+    `outer_part` and `outer_whole` (the same nearer to visitors) it is unknown while those spike themselves.
+    """
 
     Params: ClassVar[type[BaseModel]] = RatioSpikeParams
-    roles: Mapping[str, Role] = {"part": Role(), "whole": Role(wide=True)}
+    roles: Mapping[str, Role] = {
+        "part": Role(),
+        "whole": Role(wide=True),
+        "among": Role(optional=True, wide=True),
+        "outer_part": Role(optional=True),
+        "outer_whole": Role(optional=True),
+    }
 
     def __init__(self, params: RatioSpikeParams) -> None:
         """With its limits."""
@@ -33,12 +64,37 @@ class RatioSpike:
         return reach(self.params)
 
     def usual(self, levels: Levels) -> Usual:
-        """The usual share, of this series or of all there is."""
-        return usual_share(levels, self.params)
+        """The usual share, of this series or of all there is; and those of the optional roles."""
+        return {
+            **usual_share(levels, self.params),
+            "among": share_of(levels, "among", "whole", self.params),
+            "outer": share_of(levels, "outer_part", "outer_whole", self.params),
+        }
 
     def judge(self, panel: Panel, usual: Usual) -> Verdict:
         """Breach where the bin's share is high and a window proves it; unknown without traffic."""
-        return judge_share(panel, usual, self.params)
+        found = judge_share(panel, usual, self.params)
+        breach = found.reading == BREACH
+        reading = np.where(breach & self._drowns(panel, usual), CLEAR, found.reading)
+        reading = np.where(breach & self._told_outside(panel, usual), UNKNOWN, reading)
+        return Verdict(reading.astype(np.int8), found.seen, found.expected, found.extra)
+
+    def _drowns(self, panel: Panel, usual: Usual) -> NDArray[np.bool_]:
+        """Whether other parts make too much of what is beyond usual."""
+        window = max(self.params.windows)
+        part, among, whole = (panel.total(role, window) for role in ("part", "among", "whole"))
+        beyond = among - usual["among"] * whole
+        drowns: NDArray[np.bool_] = part - usual["share"] * whole < self.params.alone * beyond
+        return drowns
+
+    def _told_outside(self, panel: Panel, usual: Usual) -> NDArray[np.bool_]:
+        """Whether visitors see a spike themselves."""
+        part, whole = panel.value("outer_part"), panel.value("outer_whole")
+        share = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+        spikes: NDArray[np.bool_] = share >= np.maximum(
+            self.params.outer_floor, self.params.factor * usual["outer"]
+        )
+        return spikes
 
     def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
         """The share over the whole breach so far, of how many, against the usual."""
