@@ -9,12 +9,14 @@
     │   └── DatabaseUnusable       the database cannot be opened, migrated or written at start
     ├── CollectError               how a call to a vendor ended; one class a family
     │   ├── AuthenticationFailed   "auth"        credentials rejected: never retried in a loop
+    │   │   └── RejectedByClock    "clock"       rejected while the clocks differ: perhaps for that
     │   ├── PermissionMissing      "permission"  known, but not allowed to see this
     │   ├── QuotaExceeded          "quota"       asked too often; may carry retry_after
     │   ├── ClockSkewed            "clock"       the vendor says our time is wrong
     │   ├── RequestRefused         "request"     our fault: the vendor calls the request invalid
     │   ├── VendorFailed           "vendor"      their fault: 5xx, maintenance
-    │   ├── NetworkFailed          "network"     no answer: DNS, connect, TLS, timeout
+    │   ├── NetworkFailed          "network"     no answer: DNS, connect, TLS
+    │   │   └── TimedOut           "network"     connected, and no answer in our time
     │   └── ContractBroken         "contract"    an answer that is not as documented
     ├── StoreError                 the database, while running
     │   ├── StoreUnavailable       locked, full, gone: try again
@@ -91,6 +93,12 @@ class AuthenticationFailed(CollectError):
     family = "auth"
 
 
+class RejectedByClock(AuthenticationFailed):
+    """Credentials rejected while the clocks differ: they may be right, and what they sign misdated."""
+
+    family = "clock"
+
+
 class PermissionMissing(CollectError):
     """The vendor knows us and refuses this account or resource."""
 
@@ -125,6 +133,10 @@ class NetworkFailed(CollectError):
     """No answer came: DNS, connect, TLS, reset, timeout."""
 
     family = "network"
+
+
+class TimedOut(NetworkFailed):
+    """Connected, and no answer came in the time we give one: a shorter question may have one."""
 
 
 class ContractBroken(CollectError):

@@ -23,14 +23,13 @@ def _inventory() -> None:
         "inventory",
         sa.Column("source", sa.Text, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("scope", sa.Text, nullable=False),
         sa.Column("id", sa.Text, nullable=False),
         sa.Column("vendor", sa.Text, nullable=False),
         sa.Column("facts", sa.Text, nullable=False),
         sa.Column("first_seen", sa.BigInteger, nullable=False),
         sa.Column("last_seen", sa.BigInteger, nullable=False),
         sa.Column("gone_at", sa.BigInteger),
-        sa.PrimaryKeyConstraint("source", "kind", "scope", "id", name="pk_inventory"),
+        sa.PrimaryKeyConstraint("source", "kind", "id", name="pk_inventory"),
     )
     op.create_table(
         "inventory_change",
@@ -38,7 +37,6 @@ def _inventory() -> None:
         sa.Column("source", sa.Text, nullable=False),
         sa.Column("vendor", sa.Text, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("scope", sa.Text, nullable=False),
         sa.Column("item", sa.Text, nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("change", sa.Text, nullable=False),
@@ -51,7 +49,7 @@ def _inventory() -> None:
     op.create_index(
         "uq_inventory_change_once",
         "inventory_change",
-        ["source", "kind", "scope", "item", "at", "change", "fact"],
+        ["source", "kind", "item", "at", "change", "fact"],
         unique=True,
     )
     op.create_index("ix_inventory_change_at", "inventory_change", ["at"])

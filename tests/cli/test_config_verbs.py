@@ -157,8 +157,13 @@ def test_sources_are_listed_without_their_secrets(written: Written, cli: Cli) ->
     ]
     (listed,) = cli("sources", "list", "--json", "-c", path).json["sources"]
     assert listed == {
-        **{"name": "cdnv", "vendor": "cdnvideo", "every": "30s", "settle": "3m", "backfill": "6h"},
-        **{"suggested_settle": None, "streams": {}},
+        "name": "cdnv",
+        "vendor": "cdnvideo",
+        "every": "30s",
+        "settle": "3m",
+        "backfill": "6h",
+        "suggested_settle": None,
+        "streams": {},
     }
 
 

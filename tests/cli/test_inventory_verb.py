@@ -124,6 +124,29 @@ def test_a_domain_that_is_counted_but_not_probed_is_told_of(filled: Filled, cli:
     assert "http_5xx_spike" in ended.json["domains"][0]["rules"]
 
 
+def test_an_origin_is_looked_at_by_what_looks_at_its_group_and_its_domains_may_not_be_known(
+    filled: Filled, cli: Cli
+) -> None:
+    async def groups(store: Store) -> None:
+        """As Leaseweb lists them: no domain says where it comes from."""
+        listings = (
+            Listing(ItemKind.ORIGIN, (Item(ItemKind.ORIGIN, "o-1", {"host": "o.example.com"}),)),
+            Listing(ItemKind.ORIGIN_GROUP, (Item(ItemKind.ORIGIN_GROUP, "g-1", {"origins": "o-1"}),)),
+            Listing(ItemKind.DOMAIN, (Item(ItemKind.DOMAIN, "a.example.com"),)),
+        )
+        members = ("origin_group_members", label_set({"status": "active"}))
+        counted = replace(states("cdnv", "leaseweb", members, {"resource": "g-1"}), listings=listings)
+        await store.book.commit(Tick(NOON, [poll(counted)]))
+
+    path = filled(groups)
+    ended = cli("sources", "inventory", "-c", path)
+    origins = cli("sources", "inventory", "--json", "-c", path).json["origins"]
+
+    assert ended.out.splitlines()[:2] == ["o.example.com", "  domains not known"]
+    assert "origin o.example.com" not in ended.out
+    assert origins == [{"origin": "o.example.com", "sources": ["cdnv"], "domains": None, "groups": ["g-1"]}]
+
+
 def test_as_json_it_holds_everything(config: Path, cli: Cli) -> None:
     found = cli("sources", "inventory", "--json", "-c", config).json
 

@@ -215,6 +215,11 @@ def test_the_simulator_overwrites_nothing_that_it_has_not_written(tmp_path: Path
     assert (nowhere.code, len(nowhere.complaints)) == (2, 1)
 
 
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_what_is_no_port_is_wrong_use(port: str, cli: Cli) -> None:
+    assert cli("simulate", f"--port={port}").code == 2
+
+
 async def test_a_port_that_is_taken_is_wrong_use() -> None:
     async with webhook_catcher() as taken, started("simulate", "--port", taken.port) as simulator:
         out, err = await simulator.communicate()

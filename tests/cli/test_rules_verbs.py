@@ -1,5 +1,6 @@
 """`rules list`, `rules lint`, `rules test`."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_a_proof_that_fails_is_an_answer_of_no(tmp_path: Path, cli: Cli) -> None
     assert (ended.code, ended.err) == (1, "")
     assert "FAILED  mine/certificate_expiry.test.yaml: a certificate with fourteen days left" in ended.out
     assert "expected 1d2h, got 1d1h" in ended.out
-    assert ended.out.endswith("5 cases, 1 failed\n")
+    assert re.search(r"^\d+ cases, 1 failed\n\Z", ended.out, re.MULTILINE)
 
 
 def test_a_proof_that_cannot_be_read_is_wrong_use(tmp_path: Path, cli: Cli) -> None:

@@ -12,7 +12,7 @@ from watcher.collect.collector import StreamSpec, Window
 from watcher.collect.source import SourceReader
 from watcher.errors import AuthenticationFailed, NetworkFailed, RequestRefused
 from watcher.model.ports import Clock, Errand, ErrandKind
-from watcher.model.sample import Cursor
+from watcher.model.sample import Cursor, Poll
 from watcher.model.time import DAY, HOUR, MINUTE, SECOND, Duration, Instant
 
 pytestmark = pytest.mark.looptime
@@ -158,6 +158,91 @@ async def test_a_bin_that_is_refused_is_left_out_and_a_long_window_is_narrowed_t
     assert sorted(set(rig.sink.read())) == [*minutes("01:00", "01:29"), *minutes("01:31", "03:10")]
     assert rig.sink.cursors("s.backfill")[-1].position == at("02:57")
     assert [line["start"] for line in logs if line["event"] == "window_left_out"] == ["2026-11-22T01:30:00Z"]
+
+
+@pytest.mark.parametrize("reads", [0, DAY])
+async def test_what_a_vendor_has_no_more_is_left_out_at_once_in_one_span(reads: int, clock: Clock) -> None:
+    rig, board = rigged(clock, replace(RECENT, reads=reads))
+    kept = at("03:00") - 2 * DAY
+
+    def too_old(_spec: StreamSpec, window: Window) -> None:
+        if window.start < kept:
+            raise RequestRefused("HTTP 422")
+
+    rig.vendor.judge = too_old
+    with capture_logs() as logs:
+        await read(rig, 4 * MINUTE, then=lambda: board.leave(ErrandKind.BACKFILL, at("03:00") - 30 * DAY))
+    left_out = [(line["start"], line["end"]) for line in logs if line["event"] == "window_left_out"]
+
+    assert left_out == [("2026-10-23T03:00:00Z", "2026-11-20T03:00:00Z")]
+    assert set(rig.sink.read()) >= {*range(kept, at("02:57"), MINUTE)}
+    assert len([window for window in rig.vendor.windows() if window.start < kept]) < 40
+
+
+async def test_where_nothing_is_answered_nothing_of_a_backfill_is_left_out(clock: Clock) -> None:
+    rig, board = rigged(clock, RECENT)
+
+    def outage(_spec: StreamSpec, _window: Window) -> None:
+        if at("03:01") <= clock.now() < at("03:40"):
+            raise RequestRefused("HTTP 400")
+
+    async def later() -> None:
+        await anyio.sleep(90)
+        board.leave(ErrandKind.BACKFILL, at("01:00"))
+
+    rig.vendor.judge = outage
+    async with anyio.create_task_group() as group:
+        group.start_soon(later)
+        await read(rig, 2 * HOUR)
+
+    assert {window.start for window in rig.vendor.windows()} >= {*minutes("01:00", "02:49")}
+    assert set(rig.sink.read()) >= {*minutes("01:00", "02:49")}
+
+
+async def test_a_window_that_is_held_up_when_another_span_comes_is_read_in_it(clock: Clock) -> None:
+    rig, board = rigged(clock, RECENT)
+    opened = anyio.Event()
+    opened.set()
+
+    async def send(poll: Poll) -> None:
+        if poll.batches and poll.sight.stream == "s.backfill":
+            await opened.wait()
+        await rig.sink.send(poll)
+
+    async def hold_up() -> None:
+        nonlocal opened
+        await anyio.sleep(30)
+        opened = anyio.Event()
+        board.leave(ErrandKind.BACKFILL, at("02:00"))
+        await anyio.sleep(10)
+        board.leave(ErrandKind.BACKFILL, at("02:50"))
+        await anyio.sleep(10)
+        opened.set()
+
+    rig.line = replace(rig.line, send=send)
+    async with anyio.create_task_group() as group:
+        group.start_soon(hold_up)
+        await read(rig, 4 * MINUTE)
+
+    assert set(rig.sink.read()) >= {*minutes("02:00", "02:49")}
+
+
+async def test_a_bug_in_reading_again_ends_nothing_else(clock: Clock) -> None:
+    rig, board = rigged(clock, RECENT)
+
+    async def send(poll: Poll) -> None:
+        if poll.batches and poll.sight.stream == "s.backfill" and clock.now() < at("03:05"):
+            raise KeyError("a bug of ours")
+        await rig.sink.send(poll)
+
+    rig.line = replace(rig.line, send=send)
+    with capture_logs():
+        await read(rig, 10 * MINUTE, then=lambda: board.leave(ErrandKind.BACKFILL, at("02:00")))
+    sights = [poll.sight for poll in rig.sink.polls if poll.sight.stream == "s.backfill"]
+
+    assert "contract" in {sight.family for sight in sights}
+    assert all(sight.caught_up for sight in sights)
+    assert set(rig.sink.read()) >= {*minutes("02:00", "03:05")}
 
 
 async def test_what_cannot_be_read_now_is_read_later(clock: Clock) -> None:

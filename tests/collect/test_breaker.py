@@ -1,6 +1,7 @@
 """When a failing stream is asked again, and how rarely rejected credentials are."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -9,7 +10,15 @@ from tests.conftest import LoopClock
 from watcher.collect.breaker import LONGEST, Breaker, Credentials
 from watcher.collect.http import Request, Response, chain
 from watcher.collect.middlewares import deadline
-from watcher.errors import AuthenticationFailed, CollectError, NetworkFailed, QuotaExceeded, VendorFailed
+from watcher.errors import (
+    AuthenticationFailed,
+    CollectError,
+    NetworkFailed,
+    QuotaExceeded,
+    RejectedByClock,
+    RequestRefused,
+    VendorFailed,
+)
 from watcher.model.ports import Clock
 from watcher.model.time import DAY, HOUR, MINUTE, SECOND
 
@@ -32,6 +41,10 @@ def test_the_first_failures_change_nothing_and_later_ones_back_off_to_ten_minute
 
 def test_a_stream_that_is_asked_rarely_anyway_is_never_asked_more_often() -> None:
     assert max(waits(VendorFailed("HTTP 500"), 50, every=HOUR)) == LONGEST
+
+
+def test_what_was_refused_twice_is_asked_for_rarely_at_once() -> None:
+    assert waits(RequestRefused("HTTP 422"), 3) == [0, LONGEST, LONGEST]
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(90, 90 * SECOND), (HOUR / SECOND, HOUR), (float("inf"), DAY)])
@@ -272,3 +285,56 @@ async def test_credentials_rejected_while_the_clock_was_ahead_are_not_barred_for
         await anyio.sleep(31 * MINUTE / SECOND)
 
     assert tried == [2, 2, 3, 3, *[4] * 16]
+
+
+@pytest.mark.looptime
+async def test_an_answer_that_proves_nothing_lets_nobody_else_in(clock: Clock) -> None:
+    credentials, login = Credentials(), Login()
+
+    async def known_without_asking() -> str:
+        return "streams"
+
+    await credentials.use(known_without_asking, clock, proof=False)
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(attempt, credentials, login, clock)
+
+    assert login.tried == 1
+
+
+@pytest.mark.looptime
+async def test_after_our_clock_was_set_there_is_one_probe_at_once_and_then_one_an_hour(
+    clock: LoopClock,
+) -> None:
+    credentials, tried = Credentials(), list[float]()
+
+    async def misdated() -> str:
+        tried.append(anyio.current_time())
+        raise RejectedByClock("HTTP 401") if len(tried) == 1 else NetworkFailed("no connection")
+
+    for minute in range(181):
+        clock.shift = DAY if minute >= 10 else 0
+        with suppress(NetworkFailed):
+            await attempt(credentials, misdated, clock)
+        await anyio.sleep(60)
+
+    assert [round(moment / 60) for moment in tried] == [0, 10, 70, 130]
+
+
+@pytest.mark.looptime
+async def test_a_call_with_the_old_credentials_says_nothing_of_the_new_ones(clock: Clock) -> None:
+    credentials, right = Credentials(), Login(right=True)
+    await credentials.use(right, clock)
+
+    async def revoked() -> str:
+        await anyio.sleep(5)
+        raise AuthenticationFailed("HTTP 401: revoked")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(attempt, credentials, revoked, clock)
+        await anyio.sleep(1)
+        credentials.renew()
+        await credentials.use(right, clock)
+
+    assert not credentials.rejected
+    assert await attempt(credentials, right, clock) == "answer"

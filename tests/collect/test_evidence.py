@@ -40,6 +40,64 @@ def test_a_report_says_what_was_asked_and_answered_and_no_secret(tmp_path: Path)
     assert path.parent.stat().st_mode & 0o077 == 0
 
 
+def test_a_secret_is_masked_before_what_looks_like_one_takes_a_part_of_it(tmp_path: Path) -> None:
+    secret = "abcd&0123456789abcdef0123!zz9"
+    odd = exchange(f"x {secret} y".encode())
+    path = Evidence(tmp_path, "src").keep(ContractBroken("no"), [odd], {secret}, 0)
+
+    assert path is not None
+    assert "x *** y" in path.read_text()
+
+
+def test_a_secret_that_the_cut_would_split_is_not_there(tmp_path: Path) -> None:
+    secret = "correct horse battery staple"
+    body = b"no, " * (BODY // 4 - 3) + secret.encode()
+    path = Evidence(tmp_path, "src").keep(ContractBroken("odd"), [exchange(body)], {secret}, 0)
+
+    assert path is not None
+    assert "correct" not in path.read_text()
+
+
+def test_people_and_their_machines_are_masked_wherever_they_stand(tmp_path: Path) -> None:
+    body = (
+        b'{"user_name": "li.si", "source_ip": "203.0.113.7", "mail": "li@acme.test", "domain_name": "acme",'
+        b'"fail_reason": "li.si may not", "to": "acme", "from": "198.51.100.3", "status": 418}'
+    )
+    path = Evidence(tmp_path, "src").keep(ContractBroken("odd for li.si"), [exchange(body)], set(), 0)
+
+    assert path is not None
+    text = path.read_text()
+    assert '"status": 418' in text
+    for person in ("li.si", "203.0", "li@", "acme", "198.51", "may not"):
+        assert person not in text
+
+
+def test_what_a_report_is_for_stays_to_be_read(tmp_path: Path) -> None:
+    cname, request_id = "shop.example.com.w.kunlun.example", "16A96B9A-F203-4EC5-8E43-CB92E68F4CD8"
+    body = f'{{"RequestId":"{request_id}","DomainCname":"{cname}","openapi_called_records":[]}}'
+    address = f"https://vendor.test/cdn/v2/distributions/{request_id.lower()}/metrics"
+    asked = Request("GET", address, (("start_time", "1638427576000"), ("user_name", "li.si")))
+    error = ContractBroken(f"{cname} is no origin")
+    path = Evidence(tmp_path, "src").keep(error, [exchange(body.encode(), asked)], set(), 0)
+
+    assert path is not None
+    text = path.read_text()
+    for line in (f"{cname} is no origin", f"GET {address}", "start_time=1638427576000", body):
+        assert line in text
+    assert "li.si" not in text
+
+
+def test_a_file_that_went_since_is_not_named_again(tmp_path: Path) -> None:
+    evidence = Evidence(tmp_path, "src")
+    first = evidence.keep(ContractBroken("odd"), [exchange()], set(), 0)
+    assert first is not None
+    first.unlink()
+
+    second = evidence.keep(ContractBroken("odd"), [exchange()], set(), HOUR)
+    assert second is not None
+    assert second.exists()
+
+
 def test_a_long_answer_is_cut(tmp_path: Path) -> None:
     path = Evidence(tmp_path, "src").keep(ContractBroken("odd"), [exchange(b"no, " * BODY)], set(), 0)
 
@@ -84,7 +142,18 @@ def test_without_an_answer_there_is_nothing_to_keep(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"a" * BODY, b"pass" * (BODY // 4), b"key:" * (BODY // 4), b" " * BODY, b"\xff" * BODY]
+    "body",
+    [
+        b"a" * BODY,
+        b"a." * BODY,
+        b"/a" * BODY,
+        b"a@" * BODY,
+        b"user" * BODY,
+        b"pass" * (BODY // 4),
+        b"key:" * (BODY // 4),
+        b" " * BODY,
+        b"\xff" * BODY,
+    ],
 )
 def test_no_answer_takes_long_to_mask(body: bytes, tmp_path: Path) -> None:
     assert Evidence(tmp_path, "src").keep(ContractBroken("odd"), [exchange(body)], {"hunter2"}, 0) is not None

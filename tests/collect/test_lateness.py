@@ -57,6 +57,21 @@ def test_one_bin_in_a_thousand_does_not_decide() -> None:
     assert measured(9 * MINUTE, every=1_000, bins=400) == SPEC.settle
 
 
+def test_nothing_is_said_while_bins_still_change_when_they_are_read_for_the_last_time() -> None:
+    """Whether they do so later still, only a longer `overlap` would show."""
+    assert measured(11 * MINUTE) == 11 * MINUTE
+    assert measured(12 * MINUTE) is None
+
+
+def test_a_backlog_read_in_large_answers_measures_nothing() -> None:
+    lateness = Lateness(replace(RE_READ, reads=6 * HOUR))
+    for number in range(4 * LEAST):
+        for age, value in ((HOUR, 1.0), (HOUR + MINUTE, 2.0), (HOUR + 2 * MINUTE, 2.0)):
+            lateness.see(batch(number * MINUTE, value), (number + 1) * MINUTE + age)
+
+    assert lateness.suggested_settle is None
+
+
 def test_nothing_is_said_of_few_bins() -> None:
     assert measured(7 * MINUTE, bins=LEAST) is None
 
@@ -70,11 +85,28 @@ def test_bins_first_read_long_after_their_time_measure_nothing() -> None:
     assert lateness.suggested_settle is None
 
 
+def test_where_bins_change_for_as_long_as_they_are_read_nothing_is_suggested() -> None:
+    assert measured(12 * MINUTE) is None
+    assert measured(12 * MINUTE, every=1_000, bins=400) == SPEC.settle
+
+
+def test_a_backlog_that_long_windows_read_measures_nothing() -> None:
+    lateness = Lateness(replace(RE_READ, reads=24 * HOUR))
+    for number in range(4 * LEAST):
+        for age, value in ((5 * HOUR, 1.0), (6 * HOUR, 2.0), (7 * HOUR, 2.0)):
+            lateness.see(batch(number * MINUTE, value), number * MINUTE + age)
+
+    assert lateness.suggested_settle is None
+
+
 @pytest.mark.parametrize(
     ("again", "changed"),
     [
         (batch(0, 2.0, 1.0, entities=(E2, E1)), False),
         (batch(0, 1.0, 2.0, np.nan, entities=(E1, E2, (("resource", "c"),))), False),
+        (batch(0, 1.0, 2.0, 0.0, entities=(E1, E2, (("resource", "new to us, as of now"),))), False),
+        (batch(0, 1.0, 2.0, 5.0, entities=(E1, E2, (("resource", "c"),))), True),
+        (batch(0, 1.0, 0.0, entities=(E1, E2)), True),
         (batch(0, 1.0, 3.0, entities=(E1, E2)), True),
         (batch(0, 2.0, 1.0, entities=(E1, E2)), True),
         (batch(0, 1.0), True),
@@ -90,6 +122,15 @@ def test_a_bin_changes_by_what_is_said_of_its_series_not_by_their_order(
     lateness.see(again, 9 * MINUTE)
 
     assert (lateness._seen[0].changed > 0) is changed
+
+
+def test_a_bin_of_zeros_that_was_unknown_before_has_changed() -> None:
+    lateness = Lateness(RE_READ)
+    for age, value in ((4 * MINUTE, np.nan), (5 * MINUTE, 0.0)):
+        lateness.see(batch(0, value), MINUTE + age)
+
+    assert lateness._seen[0].changed == 5 * MINUTE
+    assert lateness.said_until == MINUTE
 
 
 def test_minus_zero_is_zero() -> None:

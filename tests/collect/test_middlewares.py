@@ -1,13 +1,16 @@
 """What surrounds an exchange: retries, the limit, the judgement of answers, an attempt's time."""
 
+from itertools import pairwise
+
 import anyio
 import pytest
 from structlog.testing import capture_logs
 
 from tests.conftest import LoopClock
+from watcher.collect.allowance import allowed
 from watcher.collect.http import Handler, Middleware, Request, Response, chain
 from watcher.collect.lookout import Lookout
-from watcher.collect.middlewares import clock_skew, deadline, judge, limiter, retry, source_http
+from watcher.collect.middlewares import clock_skew, deadline, judge, limiter, retry, source_http, waiter
 from watcher.errors import (
     AuthenticationFailed,
     ClockSkewed,
@@ -133,6 +136,69 @@ async def test_the_limit_lets_no_burst_through() -> None:
 
 
 @pytest.mark.looptime
+async def test_requests_that_were_given_up_while_they_waited_take_nothing_from_the_others() -> None:
+    """Five a second are wanted and two allowed; each is given up after ten seconds."""
+    script = Script(OK)
+    handler = chain([limiter(2)], script)
+
+    async def impatient() -> None:
+        with anyio.move_on_after(10):
+            await handler(GET)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(500):
+            group.start_soon(impatient)
+            await anyio.sleep(0.2)
+    gaps = [later - sooner for sooner, later in pairwise(script.times)]
+
+    assert len(script.times) >= 200
+    assert gaps == pytest.approx([0.5] * len(gaps), abs=0.002)
+
+
+@pytest.mark.looptime
+async def test_requests_go_in_the_order_they_came() -> None:
+    gone: list[str] = []
+
+    async def note(request: Request) -> Response:
+        gone.append(request.url)
+        return OK
+
+    handler = chain([limiter(4)], note)
+
+    async def one(number: int) -> None:
+        await handler(Request("GET", f"{number}"))
+
+    async with anyio.create_task_group() as group:
+        for number in range(8):
+            group.start_soon(one, number)
+
+    assert gone == [f"{number}" for number in range(8)]
+
+
+@pytest.mark.looptime
+async def test_a_shorter_wait_that_is_asked_for_later_does_not_end_a_longer_one(clock: Clock) -> None:
+    slow, fast = Request("GET", "http://vendor/slow"), Request("GET", "http://vendor/fast")
+
+    async def busy(request: Request) -> Response:
+        await anyio.sleep(2 if request == slow else 1)
+        return Response(429, {"retry-after": "5" if request == slow else "3600"}, b"")
+
+    handler = chain([waiter(), judge("cdn", clock)], busy)
+
+    async def refused(request: Request) -> None:
+        with pytest.raises(QuotaExceeded):
+            await handler(request)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(refused, slow)
+        group.start_soon(refused, fast)
+    with pytest.raises(QuotaExceeded, match="asks to wait") as caught:
+        await handler(GET)
+
+    assert caught.value.retry_after == pytest.approx(3599, abs=1)
+
+
+@pytest.mark.looptime
 async def test_all_handlers_of_a_source_share_one_limit_and_every_attempt_counts(clock: Clock) -> None:
     script = Script(VendorFailed("HTTP 500"), VendorFailed("HTTP 500"), OK)
     http = source_http(script, source="cdn", limit=0.1, timeout=30 * SECOND, clock=clock)
@@ -173,11 +239,23 @@ async def test_one_attempt_has_its_own_time() -> None:
     assert anyio.current_time() == pytest.approx(30)
 
 
-@pytest.mark.parametrize("status", [401, 403, 400])
+@pytest.mark.parametrize("status", [403, 400])
 async def test_a_refusal_while_the_clocks_differ_is_named_for_what_it_is(status: int, clock: Clock) -> None:
     with pytest.raises(ClockSkewed, match="our clock is 20 min behind the vendor's") as caught:
         await chain([judge("cdn", clock)], Script(Response(status, {"date": DATE}, b"")))(GET)
     assert caught.value.status == status
+
+
+@pytest.mark.parametrize(("dated", "family"), [(True, "clock"), (False, "auth")])
+async def test_rejected_credentials_stay_rejected_whatever_the_clock_says(
+    dated: bool,  # noqa: FBT001 - a parameter of the test
+    family: str,
+    clock: Clock,
+) -> None:
+    signed = Request("GET", "http://vendor/", dated=dated)
+    with pytest.raises(AuthenticationFailed, match="our clock is 20 min behind the vendor's") as caught:
+        await chain([judge("cdn", clock)], Script(Response(401, {"date": DATE}, b"")))(signed)
+    assert (caught.value.family, caught.value.status) == (family, 401)
 
 
 async def test_a_rejected_login_stays_a_rejected_login_whatever_the_clock(clock: Clock) -> None:
@@ -273,3 +351,40 @@ async def test_every_attempt_is_counted_and_whether_it_was_refused_for_quota(clo
 
     assert lookout.taken() == (3, 1)
     assert lookout.taken() == (0, 0)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_waiting_for_our_own_pace_is_not_of_the_time_that_a_question_may_take(
+    at_once: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    script = Script(OK)
+    handler = chain([limiter(1)], script)
+    with allowed(10):
+        if at_once:
+            async with anyio.create_task_group() as group:
+                for _ in range(100):
+                    group.start_soon(ask, handler)
+        else:
+            for _ in range(100):
+                await ask(handler)
+
+    assert len(script.times) == 100
+
+
+@pytest.mark.looptime
+async def test_all_other_time_is_of_the_question() -> None:
+    async def slow(_request: Request) -> Response:
+        await anyio.sleep(3)
+        return OK
+
+    handler = chain([limiter(10)], slow)
+
+    async def many() -> None:
+        with allowed(10):
+            for _ in range(10):
+                await ask(handler)
+
+    with pytest.raises(TimeoutError):
+        await many()
+    assert anyio.current_time() == pytest.approx(10, abs=0.5)

@@ -18,6 +18,7 @@ from watcher.errors import (
     VendorFailed,
 )
 from watcher.model.ports import Clock
+from watcher.model.sample import Poll, SampleBatch
 from watcher.model.time import DAY, HOUR, MINUTE, SECOND
 
 pytestmark = pytest.mark.looptime
@@ -177,11 +178,11 @@ async def test_one_window_that_is_refused_for_good_is_left_out_and_said(clock: C
     read = rig.sink.read()
 
     assert sorted(set(read)) == [*minutes("02:45", "02:49"), *minutes("02:51", "03:01")]
-    assert rig.vendor.windows().count(Window(at("02:50"), at("02:51"))) == 3
-    assert [up for _, up in rig.sink.sights()] == [0, 0, 1, 1, 1, 1]
+    assert rig.vendor.windows().count(Window(at("02:50"), at("02:51"))) == 2
+    assert [up for _, up in rig.sink.sights()] == [0, 1, 1, 1, 1, 1]
     left_out = "left out 2026-11-22T02:50:00Z to 2026-11-22T02:51:00Z: HTTP 422"
     assert rig.sink.polls[-1].sight.message == left_out
-    assert [line["event"] for line in logs] == ["stream_down", "window_left_out", "stream_up"]
+    assert [line["event"] for line in logs] == ["stream_down", "stream_up", "window_left_out"]
 
 
 async def test_what_was_left_out_is_said_for_a_day(clock: Clock) -> None:
@@ -234,9 +235,12 @@ async def test_a_run_of_refused_windows_is_left_out_without_waiting_for_each(clo
             raise RequestRefused("HTTP 422")
 
     rig.vendor.judge = too_old
-    await rig.poll(replace(SPEC, backfill=HOUR), 4 * MINUTE)
+    with capture_logs() as logs:
+        await rig.poll(replace(SPEC, backfill=HOUR), 4 * MINUTE)
+    left_out = [(line["start"], line["end"]) for line in logs if line["event"] == "window_left_out"]
 
     assert rig.sink.read() == minutes("02:30", "02:59")
+    assert left_out == [("2026-11-22T02:00:00Z", "2026-11-22T02:30:00Z")]
 
 
 async def test_when_everything_is_refused_nothing_is_left_out(clock: Clock) -> None:
@@ -279,3 +283,35 @@ async def test_after_an_outage_every_bin_of_it_is_read(clock: Clock) -> None:
     await rig.poll(replace(SPEC, backfill=5 * MINUTE), 2 * HOUR + 11 * MINUTE)
 
     assert rig.sink.read() == minutes("02:55", "05:06")
+
+
+async def test_a_window_that_could_not_be_handed_on_is_read_again(clock: Clock) -> None:
+    rig = Rig(clock)
+    send, refused = rig.line.send, list[Poll]()
+
+    async def refuse_once(poll: Poll) -> None:
+        if poll.cursor is not None and not refused:
+            refused.append(poll)
+            raise KeyError("a bug of ours")
+        await send(poll)
+
+    rig.line = replace(rig.line, send=refuse_once)
+    poller = rig.poller(replace(SPEC, backfill=5 * MINUTE))
+    with capture_logs(), anyio.move_on_after(119):
+        await poller.sight.keep(poller.run)
+
+    assert rig.sink.read() == minutes("02:55", "02:57")
+
+
+async def test_what_an_answer_remarks_and_notes_is_said_while_it_is_up(clock: Clock) -> None:
+    rig = Rig(clock)
+    answer = rig.vendor.collect
+
+    async def remarked(stream: StreamSpec, window: Window) -> SampleBatch:
+        return replace(await answer(stream, window), remark="1 of 3 is silent", note="20 addresses")
+
+    rig.vendor.collect = remarked  # type: ignore[method-assign]
+    await rig.poll(replace(SPEC, width=0), MINUTE)
+    sight = rig.sink.polls[-1].sight
+
+    assert (sight.up, sight.message) == (True, "1 of 3 is silent; 20 addresses")

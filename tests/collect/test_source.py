@@ -1,6 +1,6 @@
 """One source: its streams are found, started in order, and found again after a restart."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -12,7 +12,7 @@ from tests.collect.fakes import Rig, at, minutes
 from watcher.collect.collector import StreamSpec, Window
 from watcher.collect.source import SourceReader
 from watcher.errors import AuthenticationFailed, CollectError, NetworkFailed, VendorFailed
-from watcher.model.ports import Clock
+from watcher.model.ports import Clock, Errand
 from watcher.model.sample import Cursor
 from watcher.model.time import HOUR, MINUTE, SECOND, Duration
 
@@ -191,6 +191,59 @@ async def test_rejected_credentials_are_tried_once_for_all_streams_until_renewed
     assert rig.sink.sights("states")[30:] == [(at("03:30"), 0.0), (at("03:31"), 1.0), (at("03:32"), 1.0)]
     said = [poll.sight.message for poll in rig.sink.polls if poll.sight.stream == "more"]
     assert said[2] == "HTTP 401: wrong password; tried again at 2026-11-22T04:00:00Z"
+
+
+async def test_credentials_are_tried_alone_where_the_streams_are_known_without_them(clock: Clock) -> None:
+    rig = Rig(clock, *(replace(STATES, name=f"s{number}") for number in range(5)))
+    rig.vendor.takes = SECOND
+
+    def wrong(_spec: StreamSpec, _window: Window) -> None:
+        raise AuthenticationFailed("HTTP 401")
+
+    rig.vendor.judge = wrong
+    await read(rig, 30 * MINUTE)
+
+    assert len(rig.vendor.asked) == 1
+
+
+async def test_a_secret_that_cannot_be_read_for_a_while_has_not_changed(clock: Clock) -> None:
+    rig = Rig(clock, STATES)
+
+    def values() -> tuple[str, ...] | None:
+        return None if clock.now() // (2 * MINUTE) % 2 else ("wr0ng",)
+
+    def wrong(_spec: StreamSpec, _window: Window) -> None:
+        raise AuthenticationFailed("HTTP 401")
+
+    rig.line = replace(rig.line, credential_values=values)
+    rig.vendor.judge = wrong
+    await read(rig, 50 * MINUTE)
+
+    assert len(rig.vendor.asked) == 1
+
+
+async def test_a_bug_beside_the_streams_is_said_once_and_they_go_on(clock: Clock) -> None:
+    rig = Rig(clock, STATES)
+
+    async def errands() -> Sequence[Errand]:
+        raise KeyError("kind")
+
+    rig.line = replace(rig.line, errands=errands)
+    with capture_logs() as logs:
+        await read(rig, 10 * MINUTE)
+
+    assert rig.sink.sights("states") == [(moment, 1.0) for moment in minutes("03:00", "03:09")]
+    assert [line["event"] for line in logs] == ["source_bug"]
+
+
+async def test_a_backfill_whose_stream_is_no_more_is_ended(clock: Clock) -> None:
+    rig = Rig(clock, STATES)
+    left = Cursor("cdn", "gone.backfill", at("01:00"), at("00:00"), at("02:00"))
+    await read(rig, 3 * MINUTE, {"gone.backfill": left})
+    [ended] = [poll for poll in rig.sink.polls if poll.sight.stream == "gone.backfill"]
+
+    assert ended.cursor == replace(left, position=at("02:00"))
+    assert (ended.sight.behind, ended.sight.family) == (0, "")
 
 
 def buggy() -> CollectError:

@@ -233,6 +233,26 @@ async def test_a_connection_that_breaks_says_how(
     assert (error.family, str(error)) == (family, f"{base.removeprefix('http://')}: {words}")
 
 
+async def test_a_request_is_sent_once_also_where_a_kept_connection_is_dropped(exchange: Handler) -> None:
+    """A second one would pass by the limit of the source, and repeat what was signed for one."""
+    asked: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as listening:
+        base = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        await exchange(Request("GET", f"{base}/1"))
+        error = await failure(exchange, f"{base}/2")
+
+    assert [head.split(b"?")[0].split(b" HTTP")[0] for head in asked] == [b"GET /1", b"GET /2"]
+    assert str(error).endswith("closed the connection without an answer")
+
+
 async def test_a_closed_port_is_a_network_failure(exchange: Handler) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -253,6 +273,21 @@ async def test_a_proxy_that_is_not_there_is_named_without_its_password(
     error = await failure(proxied, "http://vendor.test")
 
     assert str(error) == "vendor.test:80: the proxy cannot be reached"
+
+
+async def test_what_a_proxy_refuses_is_no_answer_of_the_vendor(session: aiohttp.ClientSession) -> None:
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.Response(status=407)
+
+    async with server(refuse) as proxy:
+        proxied = aiohttp_exchange(session, timeout=SECOND, proxy=lambda: proxy)
+        errors = [await failure(proxied, f"{scheme}://vendor.test") for scheme in ("http", "https")]
+
+    assert [str(error) for error in errors] == [
+        "vendor.test:80: the proxy refused",
+        "vendor.test:443: the proxy refused",
+    ]
+    assert {type(error) for error in errors} == {NetworkFailed}
 
 
 @pytest.mark.parametrize("url", ["ftp://vendor/", "vendor", "http://", "http://vendor:port/"])

@@ -34,9 +34,9 @@ def item(name: str, **facts: str) -> Item:
     return Item(DOMAIN, name, facts)
 
 
-def said(*items: Item, at: Instant = NOON, complete: bool = True, scope: str = "") -> Poll:
+def said(*items: Item, at: Instant = NOON, complete: bool = True) -> Poll:
     """A poll whose batch came with a listing of domains."""
-    listing = Listing(DOMAIN, items, complete, scope)
+    listing = Listing(DOMAIN, items, complete)
     return poll(replace(batch(), fetched_at=at, listings=(listing,)))
 
 
@@ -93,16 +93,34 @@ async def test_what_a_complete_listing_lacks_is_gone_and_may_return(store: Store
     ]
 
 
-async def test_what_an_incomplete_listing_lacks_is_not_gone_and_scopes_do_not_meet(store: Store) -> None:
-    await store.book.commit(Tick(NOON, [said(item("a"), scope="one"), said(item("b"), scope="two")]))
-    await store.book.commit(Tick(NOON, [said(item("c"), scope="one", complete=False)]))
-    await store.book.commit(Tick(NOON, [said(scope="two", at=NOON + 1)]))
+async def test_what_an_incomplete_listing_lacks_is_not_gone(store: Store) -> None:
+    await store.book.commit(Tick(NOON, [said(item("a"))]))
+    await store.book.commit(Tick(NOON, [said(item("c"), complete=False)]))
 
-    assert [(one.scope, one.item.id, one.gone_at) for one in await items(store)] == [
-        ("one", "a", None),
-        ("two", "b", NOON + 1),
-        ("one", "c", None),
-    ]
+    assert [(one.item.id, one.gone_at) for one in await items(store)] == [("a", None), ("c", None)]
+
+
+async def test_what_a_newer_version_knows_and_this_one_does_not_is_left_alone(
+    store: Store, database: Database
+) -> None:
+    await store.book.commit(Tick(NOON, [said(item("a"))]))
+    await database.write(_of_a_newer_version)
+
+    assert [one.item.id for one in await items(store)] == ["a"]
+    assert len(await events(store)) == 1
+
+
+def _of_a_newer_version(connection: Connection) -> None:
+    for table in ("inventory", "inventory_change"):
+        connection.execute(text(f"UPDATE {table} SET kind = 'cell'"))  # noqa: S608 - ours
+    wrong = "INSERT INTO inventory VALUES ('cdnv', 'domain', 'a', 'cdnvideo', '{}', 1, 1, NULL)"
+    connection.execute(text(wrong))
+    connection.execute(
+        text(
+            "INSERT INTO inventory_change (source, vendor, kind, item, at, change, fact, before, after) "
+            "VALUES ('cdnv', 'cdnvideo', 'domain', 'a', 1, 'appeared', '', '', '')"
+        )
+    )
 
 
 async def test_several_listings_of_one_tick_count_as_the_last_complete_one_and_what_followed(

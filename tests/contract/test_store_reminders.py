@@ -6,8 +6,11 @@ from tests.contract.outboxes import FIRST, OVER, REPEATED, claim, tell
 from tests.databases import NOON
 from tests.store.building import Store, owed, reopened, unjudged, withdrawn
 from watcher.model.message import Telling
-from watcher.model.time import HOUR, MINUTE
+from watcher.model.time import DAY, HOUR, MINUTE
 from watcher.store.database import Database
+
+LATER = NOON + 36_500 * DAY
+"""Postgres has the time from its server."""
 
 
 @pytest.fixture
@@ -68,7 +71,15 @@ async def test_a_reminder_that_is_tried_again_is_the_only_one(store: Store) -> N
     await store.outbox.failed(rows, at=NOON + HOUR, error="451 later", retry_at=NOON + HOUR + MINUTE)
 
     assert await tell(store, at=NOON + HOUR + MINUTE) == [Telling.REMINDER]
-    assert await store.history.backlog() == {"mail/0": 1}
+    assert await tell(store, at=NOON + 3 * HOUR) == [Telling.REMINDER]
+
+
+async def test_a_reminder_whose_time_has_not_come_is_no_backlog(store: Store) -> None:
+    await store.apply(FIRST, owed=REPEATED)
+    await tell(store, at=LATER)
+
+    assert await store.outbox.next_due("mail/0") == LATER + HOUR
+    assert await store.history.backlog() == {}
 
 
 async def test_who_heard_of_an_incident_by_a_reminder_alone_is_told_of_its_withdrawal(store: Store) -> None:

@@ -17,7 +17,7 @@ from watcher.model.incident import Change, Resolution, Transition
 from watcher.model.labels import Matcher, Selector, label_set
 from watcher.model.rule import Rule
 from watcher.model.sample import Exemplar, SampleBatch
-from watcher.model.time import MINUTE
+from watcher.model.time import DAY, MINUTE
 
 NAN = float("nan")
 Make = Callable[..., Any]
@@ -166,6 +166,70 @@ def test_an_unknown_count_makes_a_sum_unknown() -> None:
         run(engine, batch(0, {"api_calls{outcome=failed}": 9.0, "api_calls{outcome=succeeded}": NAN})) == []
     )
     assert run(engine, batch(1, {"api_calls{outcome=failed}": 3.0, "api_calls{outcome=succeeded}": 3.0}))
+
+
+@pytest.mark.parametrize("minutes", [1, 10, 15])
+def test_one_failed_poll_is_no_outage_however_rare_polls_are(minutes: int) -> None:
+    settings = ThresholdParams.model_validate({"below": 1, "alone": "5m"})
+    rule = Rule("t", "threshold", {"value": Selector("watcher_up")}, (), settings, hold=6 * MINUTE)
+    engine = Engine([BoundRule(rule, Threshold(settings))])
+    ups = [1.0, 0.0, 1.0, 1.0, *[0.0] * 7, 1.0]
+    found = run(
+        engine,
+        *(batch(at * minutes, {"watcher_up": up}, width=minutes * MINUTE) for at, up in enumerate(ups)),
+    )
+
+    assert [t.change for t in found] == [Change.OPENED, Change.RESOLVED]
+    assert at(4 * minutes) <= found[0].opened_at <= at(5 * minutes)
+
+
+# --- shares of counts
+
+
+def spike(**params: object) -> BoundRule:
+    settings = RatioSpikeParams.model_validate(params)
+    match = {"part": Selector("cdn_responses"), "whole": Selector("cdn_requests")}
+    rule = Rule("spike", "ratio_spike", match, ("resource",), settings, hold=2 * MINUTE)
+    return BoundRule(rule, RatioSpike(settings))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_errors_that_are_chronic_and_stray_are_no_incident_on_busy_or_quiet_resources(seed: int) -> None:
+    random, width = np.random.default_rng(seed), 5 * MINUTE
+    level, usual = np.exp(random.uniform(1, 8, 40)), np.exp(random.uniform(-7, -3.2, 40))
+    stray, engine, found = np.zeros(40), Engine([spike()]), []
+    for minute in range(0, 26 * 60, 5):
+        night = 0.05 + 0.95 * np.cos(np.pi * minute / 1440) ** 2
+        stray = 0.95 * stray + random.normal(0, 0.06, 40)
+        requests = random.poisson(5 * level * night)
+        values = np.array([requests, random.binomial(requests, usual * np.exp(stray))], np.float64)
+        start = START + minute * MINUTE
+        found += run(
+            engine,
+            SampleBatch(
+                source="cdn",
+                vendor="test",
+                stream="resources",
+                width=width,
+                fetched_at=start + width,
+                settled_until=start + width,
+                entities=tuple(label_set({"resource": str(n)}) for n in range(40)),
+                metrics=(("cdn_requests", ()), ("cdn_responses", ())),
+                starts=np.array([start], np.int64),
+                values=values.reshape(1, 2, 40),
+            ),
+        )
+
+    assert found == []
+
+
+def test_a_bin_of_a_day_has_no_past_to_be_judged_by() -> None:
+    days = (
+        batch(day * 1440, {"cdn_requests": 9000.0, "cdn_responses": bad}, width=DAY)
+        for day, bad in enumerate([10.0, 10.0, 3000.0, 10.0, 3000.0, 3000.0, 10.0])
+    )
+
+    assert run(Engine([spike()]), *days) == []
 
 
 # --- failed calls

@@ -189,6 +189,27 @@ def test_what_comes_later_than_the_horizon_judges_nothing(world: Make) -> None:
     assert cdn.feed(cdn.batch(25, (100, 9))) != []
 
 
+def test_a_stream_that_was_blind_catches_up_beside_another_one(world: Make, minute: At) -> None:
+    cdn = world()
+    cdn.run(range(3), (100, 0))
+    for at in range(2, 302, 50):
+        cdn.feed(*(replace(cdn.batch(one, (100, 0)), stream="b") for one in range(at, at + 50)))
+    for at in range(3, 303, 50):
+        cdn.feed(*(cdn.batch(one, (100, 9)) for one in range(at, at + 50)))
+
+    assert cdn.engine.late == 0
+    assert cdn.transitions[0].opened_at == minute(3)
+
+
+def test_a_day_of_bins_in_one_tick_is_judged_by_its_own_past(world: Make, minute: At) -> None:
+    cdn = world("spike")
+    cdn.width = 5 * MINUTE
+    burst = range(100, 130, 5)
+    cdn.feed(*(cdn.batch(at, (4000, 900 if at in burst else 8)) for at in range(0, 24 * 60, 5)))
+
+    assert standing(cdn.transitions) == [("shop", minute(100), minute(130))]
+
+
 def test_a_coarse_stream_hands_its_episode_to_the_fine_one(world: Make, minute: At) -> None:
     cdn = world()
     cdn.stream, cdn.width = "resources-10m", 10 * MINUTE
@@ -227,6 +248,30 @@ def test_the_order_of_arrival_does_not_matter(
         size = chance.randint(1, 4)
         now, arrived = arrived[:size], arrived[size:]
         shuffled.feed(*(shuffled.batch(minute, (100, value), (100, 0)) for minute, value in now))
+
+    assert standing(shuffled.transitions) == standing(ordered.transitions)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    bad=st.lists(st.tuples(*[st.sampled_from([0.0, 9.0, NAN])] * 2), min_size=5, max_size=20),
+    seed=st.integers(0, 10_000),
+    hold=st.integers(0, 3),
+)
+def test_equal_bins_of_two_streams_may_come_in_any_order(
+    world: Make, bad: list[tuple[float, float]], seed: int, hold: int
+) -> None:
+    ordered, shuffled = (world(hold=hold * MINUTE) for _ in range(2))
+    batches = [
+        replace(ordered.batch(minute, (100, value)), stream=stream)
+        for minute, values in enumerate(bad)
+        for stream, value in zip(("a", "b"), values, strict=True)
+    ]
+    for batch in batches:
+        ordered.feed(batch)
+    random.Random(seed).shuffle(batches)  # noqa: S311 - a test's shuffle
+    for batch in batches:
+        shuffled.feed(batch)
 
     assert standing(shuffled.transitions) == standing(ordered.transitions)
 

@@ -195,6 +195,29 @@ def test_what_was_bad_long_before_it_was_seen_is_one_info_incident_of_the_source
     assert (ended.change, ended.resolved_at) == (Change.RESOLVED, minute(10))
 
 
+def test_the_time_of_a_change_is_not_that_of_the_next_one() -> None:
+    """What the vendor says without a time of its change is new, whatever time its former state had."""
+    cdn = Listings()
+    cdn.feed(cdn.listing(0, {"shop": "online"}, changed={"shop": LONG_AGO}))
+    (opened,) = cdn.feed(cdn.listing(5, {"shop": "offline"}))
+
+    assert (opened.severity, opened.opened_at) == (Severity.CRITICAL, minute(5))
+
+
+def test_what_is_gone_while_its_stream_was_blind_is_gone_after_a_restart_too() -> None:
+    before, after = Listings(), Listings()
+    batches = [before.listing(0, {"shop": "offline", "video": "online"})]
+    batches += [before.silence(at) for at in range(1, 540)]
+    for batch in batches:
+        before.feed(batch)
+    needed = before.engine.needed_from()
+    journal = [one for one in batches if one.settled_until >= needed[one.source, one.stream]]
+    assert rebuilt(after.engine, journal, incidents(before.transitions), before.engine.snapshot()) == []
+    (gone,) = after.feed(after.listing(540, {"video": "online"}))
+
+    assert gone.resolution is Resolution.GONE
+
+
 def test_what_was_bad_for_long_and_becomes_bad_otherwise_is_told_of_itself() -> None:
     cdn = Listings()
     cdn.feed(cdn.listing(0, {"shop": "offline"}, changed={"shop": LONG_AGO}))
@@ -308,9 +331,8 @@ def test_two_streams_of_one_source_may_come_in_any_order(
 ) -> None:
     ordered, shuffled = Listings(), Listings()
     batches = listings(ordered, first, "a")
-    later = [replace(one, starts=one.starts + MINUTE) for one in listings(ordered, second, "b")]
-    batches += [replace(one, settled_until=one.settled_until + MINUTE) for one in later]
-    for batch in sorted(batches, key=lambda one: int(one.starts[0])):
+    batches += listings(ordered, second, "b")
+    for batch in sorted(batches, key=lambda one: (int(one.starts[0]), one.stream)):
         ordered.feed(batch)
     chance = random.Random(seed)  # noqa: S311 - a test's shuffle
     chance.shuffle(batches)

@@ -69,13 +69,27 @@ def test_a_name_that_is_only_probed_is_a_domain_that_nobody_lists() -> None:
     assert [one.known for one in domain.certificates] == [probed]
 
 
-def test_what_is_gone_is_left_out_and_what_is_in_two_scopes_counts_once() -> None:
+def test_what_is_gone_is_left_out() -> None:
     gone = Known("ali", "alibaba_cdn", Item(DOMAIN, "old"), gone_at=1)
-    twice = [
-        Known("ali", "alibaba_cdn", Item(DOMAIN, "a", {"status": status}), last_seen=seen, scope=status)
-        for status, seen in (("online", 2), ("offline", 1))
-    ]
-    (domain,) = joined([gone, *twice]).domains
+    (domain,) = joined([gone, known("ali", DOMAIN, "a", status="configuring")]).domains
 
-    assert [one.item.facts["status"] for one in domain.listed] == ["online"]
+    assert domain.name == "a"
     assert domain.is_served
+
+
+def test_an_origin_whose_source_links_no_domain_feeds_nobody_knows_what() -> None:
+    estate = joined(
+        [
+            known("lsw", ORIGIN, "o-1", host="origin.example.com"),
+            known("lsw", GROUP, "g-1", origins="o-1,o-2"),
+            known("lsw", DOMAIN, "c.example.com"),
+            known("ali", ORIGIN, "idle.example.com"),
+            known("ali", DOMAIN, "a.example.com", origins="fed.example.com"),
+        ]
+    )
+
+    assert [(one.name, one.is_linked, [group.item.id for group in one.groups]) for one in estate.origins] == [
+        ("fed.example.com", True, []),
+        ("idle.example.com", True, []),
+        ("origin.example.com", False, ["g-1"]),
+    ]

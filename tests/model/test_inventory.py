@@ -1,5 +1,6 @@
 """What listings make of what was known: the same, however often it is told and whoever remembers."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +29,6 @@ LISTINGS = st.builds(
     st.just(ItemKind.DOMAIN),
     st.lists(ITEMS, max_size=4).map(tuple),
     st.booleans(),
-    st.sampled_from(["", "s"]),
 )
 TICKS = st.lists(st.lists(LISTINGS, max_size=3), max_size=8)
 
@@ -39,7 +39,7 @@ def heard(listing: Listing, at: int) -> Heard:
 
 def told(ticks: list[list[Listing]], *, forgetful: bool) -> tuple[list[Known], list[ItemEvent]]:
     """What comes of ticks; every one is applied twice where its writer forgets all in between."""
-    held: dict[tuple[str, str], Known] = {}
+    held: dict[str, Known] = {}
     happened: dict[ItemEvent, None] = {}
     stock = Stock()
     for number, listings in enumerate(ticks):
@@ -49,10 +49,34 @@ def told(ticks: list[list[Listing]], *, forgetful: bool) -> tuple[list[Known], l
                 stock.load(held.values())
             news = stock.news(heard(one, number * 7 * MINUTE) for one in listings)
             for _, difference in news:
-                held |= {(one.scope, one.item.id): one for one in difference.known}
+                held |= {one.item.id: one for one in difference.known}
                 happened |= dict.fromkeys(difference.events)
             stock.take(news)
     return [held[key] for key in sorted(held)], list(happened)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_served"),
+    [
+        *((word, True) for word in ("", "online", "Enabled", "configuring", "configure_failed", "applying")),
+        *((word, False) for word in ("offline", "Stopping", "deleting", "disabled", "disabling")),
+        *((word, False) for word in ("checking", "check_failed", "not_found")),
+        ("some new word", True),
+    ],
+)
+def test_a_domain_is_in_service_unless_its_vendor_says_that_it_is_not(status: str, is_served: bool) -> None:  # noqa: FBT001 - of the table
+    assert Item(ItemKind.DOMAIN, "a", {"status": status}).is_served is is_served
+
+
+def test_a_fact_that_is_too_long_ends_with_a_whole_part() -> None:
+    domains = ",".join(f"d{n:04}.example.com" for n in range(200))
+    listing = Listing(
+        ItemKind.ORIGIN, (Item(ItemKind.ORIGIN, "o", {"domains": domains, "name": "x" * 2_000}),)
+    )
+    (known,) = compared({}, heard(listing, 0)).known
+
+    assert known.item.words("domains") == domains.split(",")[: 1_000 // 18]
+    assert known.item.facts["name"] == "x" * 1_000
 
 
 @given(TICKS)

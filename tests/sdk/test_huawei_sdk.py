@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.simulate.asking import Client, simulated
+from watcher.collect.credentials import host_of
 from watcher.collect.http import Request
-from watcher.collect.vendors.huawei_dsc.signing import Key, host_of, sdk_date, signed
+from watcher.collect.vendors.huawei_dsc.signing import Key, sdk_date, signed
 from watcher.model.time import MINUTE
 from watcher.simulate.huawei.server import Huawei
 from watcher.simulate.huawei.settings import HuaweiSettings

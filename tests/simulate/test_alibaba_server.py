@@ -354,7 +354,7 @@ async def test_other_paths_and_methods_are_no_call() -> None:
 
 def test_a_fault_names_resources_there_are() -> None:
     fault = {"kind": "bare_domains", "resources": ["nobody"]}
-    with pytest.raises(ValueError, match="unknown resources: nobody"):
+    with pytest.raises(ValueError, match="no such resource: `nobody`"):
         scenario({"resources": RESOURCES, "alibaba": {"faults": [fault]}})
     with pytest.raises(ValueError, match="no such calls"):
         scenario({"resources": RESOURCES, "alibaba": {"faults": [{"kind": "flat", "calls": ["x"]}]}})

@@ -207,8 +207,8 @@ async def test_rows_by_resource_carry_who_they_are() -> None:
 
         assert [(row["resource"], row["resource_name"], row["cname"]) for row in rows] == [
             ("shop", "Web shop", "shop.example.com"),
-            ("blog", "blog", "blog.cdn.example.net"),
-            ("empty", "empty", "empty.cdn.example.net"),
+            ("blog", "blog", "blog.example.com"),
+            ("empty", "empty", "empty.example.com"),
         ]
         assert [row["edge_requests_total"] > 0 for row in rows] == [True, True, False]
 

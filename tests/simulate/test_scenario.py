@@ -1,7 +1,7 @@
 """Scenario files: what they may say, and what is refused with words that help."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import TypeAdapter
@@ -15,7 +15,7 @@ from watcher.simulate.moment import Moment, parse_moment
 from watcher.simulate.scenario import FIRST_LIGHT, load_scenario, scenario
 from watcher.simulate.troubles import AnyTrouble
 from watcher.simulate.truth import planted
-from watcher.simulate.vendor import Scene, known
+from watcher.simulate.vendor import Scene, VendorSettings, known
 
 
 def test_the_scenario_of_first_light_has_its_troubles() -> None:
@@ -70,18 +70,21 @@ def test_a_moment_may_be_given_in_code() -> None:
     ("wrong", "words"),
     [
         ({"resources": []}, "at least 1 item"),
-        ({"resources": [RESOURCES[0], RESOURCES[0]]}, "named twice: shop"),
+        ({"resources": [RESOURCES[0], RESOURCES[0]]}, "`shop` stands twice"),
         ({"resources": [RESOURCES[0] | {"mix": {200: 0}}]}, "mix holds no answers"),
         (
             {"troubles": [{"kind": "traffic_loss", "resource": "x", "start": "now", "share": 1}]},
-            "resources: x",
+            "no such resource: `x`",
         ),
         (
             {"troubles": [{"kind": "traffic_loss", "resource": "shop", "start": 5, "share": 1}]},
             "write a time",
         ),
         ({"troubles": [{"kind": "traffic_loss", "resource": "shop", "share": 1}]}, "Field required"),
-        ({"cdnvideo": {"accounts": [{"name": "a", "resources": ["x"]}]}}, "unknown resources: x"),
+        (
+            {"cdnvideo": {"accounts": [{"name": "a", "resources": ["x"]}]}},
+            "accounts.0.resources.0: no such resource: `x`",
+        ),
         (
             {"cdnvideo": {"faults": [{"kind": "html", "calls": ["data"]}]}},
             "there are accounts, metrics, token",
@@ -103,6 +106,56 @@ def test_a_mistake_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
         load_scenario(file)
 
 
+def test_every_name_that_leads_nowhere_is_told_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "scenario.yaml"
+    file.write_text(
+        """resources:
+  - {id: shop, requests_per_minute: 4, providers: {edgio: 1}, regions: {eu: 1}, vendors: [acme]}
+  - {id: blog, requests_per_minute: 4, providers: {gcore: 1}, origin_group: g}
+  - {id: copy, requests_per_minute: 4, cname: blog.example.com}
+troubles:
+  - {kind: provider_failing, provider: nope, start: now, share: 0.1}
+  - {kind: 5xx_burst, resource: shop, region: mars, start: now, share: 0.1}
+  - {kind: 5xx_burst, resource: blog, provider: edgio, start: now, share: 0.1}
+  - {kind: partial_outage, provider: gcore, region: eu, start: now, share: 0.1}
+  - {kind: failing_api_calls, start: now, share: 0.5, url: /nope, user: nobody}
+  - {kind: domain_gone, resource: stop, start: now}
+  - {kind: origin_group_empty, group: h, start: now}
+alibaba:
+  faults: [{kind: bare_domains, resources: [x]}]
+tls: [{name: www.example.com}, {name: www.example.com}]
+sites: [{name: front}, {name: front}]
+"""
+    )
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_scenario(file)
+
+    assert [(problem.line, problem.what) for problem in caught.value.problems] == [
+        (2, "no such vendor: `acme`"),
+        (3, "no such origin group: `g`"),
+        (4, "`blog.example.com` stands twice"),
+        (6, "no such provider: `nope`"),
+        (7, "no such region: `mars`"),
+        (8, "no such provider: `edgio`"),
+        (9, "`gcore` serves nothing there"),
+        (10, "no such endpoint: `/nope`"),
+        (10, "no such caller: `nobody`"),
+        (11, "no such resource: `stop`"),
+        (12, "no such origin group: `h`"),
+        (14, "no such resource: `x`"),
+        (15, "`www.example.com` stands twice"),
+        (16, "`front` stands twice"),
+    ]
+
+
+def test_a_job_of_no_kind_is_a_mistake() -> None:
+    trouble = {"kind": "stuck_job", "resource": "shop", "start": "now", "job": "DANCE"}
+
+    with pytest.raises(ValueError, match="INVALIDATION"):
+        scenario({"resources": RESOURCES, "troubles": [trouble]})
+
+
 def test_the_page_on_scenarios_shows_one_that_loads_and_names_every_trouble_and_common_fault(
     tmp_path: Path,
 ) -> None:
@@ -113,6 +166,21 @@ def test_the_page_on_scenarios_shows_one_that_loads_and_names_every_trouble_and_
     assert len(load_scenario(file).resources) == 2
     for kind in (*kinds(AnyTrouble), *kinds(AnyFault)):
         assert f"`{kind}`" in page
+
+
+def test_the_page_on_scenarios_names_every_key_call_and_fault_of_every_vendor() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text()
+    for name, vendor in known().items():
+        part = page.partition(f"### {name}\n")[2].partition("\n##")[0]
+        faults = set(kinds(own_faults(vendor.settings)))
+        keys = set(vendor.settings.model_fields) - set(VendorSettings.model_fields)
+        missing = keys | set(vendor.settings.calls()) | (faults - set(kinds(AnyFault)))
+        assert [word for word in sorted(missing) if f"`{word}`" not in part] == [], name
+
+
+def own_faults(settings: type[VendorSettings]) -> Any:  # noqa: ANN401 - a union is no type
+    """What its `faults` may be."""
+    return get_args(settings.model_fields["faults"].annotation)[0]
 
 
 def kinds(union: Any) -> list[str]:  # noqa: ANN401 - a union is no type

@@ -178,3 +178,16 @@ def test_a_fault_of_every_third_call_counts_the_calls_it_is_for() -> None:
     calls = ["metrics", "metrics", "token", "metrics", "metrics", "metrics", "metrics"]
 
     assert holds(knob, *((call, NOON) for call in calls)) == [False, False, False, True, False, False, True]
+
+
+async def test_late_bins_are_no_rows_until_they_come() -> None:
+    late = {"kind": "late_bins", "resource": "shop", "start": "-1h", "lasts": "1h", "by": "40m"}
+    async with simulated(troubles=[late]) as client:
+        assert [row["resource"] for row in await client.rows(query("edge_requests_total"))] == [
+            "blog",
+            "empty",
+        ]
+        client.clock.at += 20 * MINUTE
+        rows = await client.rows(query("edge_requests_total"))
+
+    assert [row["resource"] for row in rows] == ["shop", "blog", "empty"]

@@ -122,7 +122,7 @@ async def test_unknown_names_among_many_are_isolated_told_and_left_alone() -> No
         assert len(first) <= 3 + 2 * 2 * 6
         assert statuses(client)[len(first) :] == [200] * 4
         assert states.remark == f"2 of 122 domains not known to the vendor: {', '.join(unknown)}"
-        assert states.values[0, 1].sum() == 2
+        assert np.isnan(states.values[0, 1]).sum() == 2
 
 
 FAILURES: list[tuple[Fault, type[CollectError], str]] = [
@@ -203,7 +203,7 @@ async def test_hours_of_polling_break_no_rule_of_the_vendor() -> None:
 
         refused = [status for status in statuses(client) if status != 200]
         assert set(refused) == {404}
-        assert len(refused) <= 4
+        assert len(refused) <= 6
         assert (states.remark, resources(counts)) == ("", [SHOP, BLOG, EMPTY])
         traffic = client.simulation.server(Swiftfederation)._traffic
         for start, count in last.items():

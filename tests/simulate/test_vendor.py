@@ -26,7 +26,7 @@ async def test_each_vendor_is_announced_twice_with_a_source_that_names_it() -> N
 
 
 def test_a_resource_of_a_vendor_that_is_not_there_is_a_mistake() -> None:
-    with pytest.raises(ValueError, match=r"no such vendors: acme; there are .*cdnvideo"):
+    with pytest.raises(ValueError, match=r"no such vendor: `acme`; known: .*cdnvideo"):
         scenario({"resources": [RESOURCES[0] | {"vendors": ["acme"]}]})
 
 
@@ -58,7 +58,7 @@ async def test_the_truth_names_troubles_faults_and_listeners_with_their_rules() 
         {"name": "x.example.com", "trusted": False},
         {"name": "fine.example.com"},
     ]
-    faults = [{"kind": "html", "start": "now", "lasts": "5m"}, {"kind": "refusal", "status": 429}]
+    faults = [{"kind": "html", "start": "now", "lasts": "15m"}, {"kind": "refusal", "status": 429}]
 
     assert await told(troubles=troubles, tls=listeners, faults=faults) == [
         ("cdnvideo", "5xx_burst", "shop", "http_5xx_spike"),

@@ -1,5 +1,7 @@
 """Where the engine stands, as bytes and back."""
 
+import msgspec
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +23,7 @@ ROWS = st.builds(
     known_at=INT64,
     judged_at=INT64,
     noted=st.booleans(),
+    lanes=st.lists(NAMES, max_size=3).map(tuple),
 )
 TRACKS = st.builds(
     TrackState,
@@ -35,3 +38,12 @@ TRACKS = st.builds(
 @given(st.lists(TRACKS, max_size=4))
 def test_every_state_comes_back_exactly(states: list[TrackState]) -> None:
     assert decode(encode(states)) == tuple(states)
+
+
+def test_a_snapshot_of_before_lanes_were_named_is_read() -> None:
+    times = dict.fromkeys(("opened", "held", "breached_until", "clear_from", "quiet"), 1)
+    row = {"labels": [], "state": 2, **times, "known_at": 1, "judged_at": 1, "noted": False}
+    state = {"rule": "r", "source": "s", "streams": ["a"], "frozen_at": 1, "rows": [row]}
+    payload = zstandard.ZstdCompressor().compress(msgspec.msgpack.encode([state]))
+
+    assert decode(payload)[0].rows[0].lanes == ()

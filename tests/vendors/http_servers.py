@@ -1,7 +1,7 @@
 """Web servers on loopback, and a collector that finds them by names of our own."""
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,14 +9,18 @@ from aiohttp import web
 
 from tests.vendors.tls_servers import names
 from watcher.collect.collector import Access, StreamSpec, Window
+from watcher.collect.hosts import Resolve
 from watcher.collect.probing import BUDGET
 from watcher.collect.vendors.http.collector import METRICS, Http
 from watcher.collect.vendors.http.settings import HttpSettings
+from watcher.model.inventory import Known
 from watcher.model.sample import SampleBatch
 from watcher.model.time import MINUTE, Duration, parse_rfc3339
 
 AT = parse_rfc3339("2026-11-22T03:00:00Z")
 STREAM = StreamSpec("probes", 0, MINUTE)
+
+UP = {"up": 1.0, "status": 200.0}
 
 Answering = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -44,11 +48,14 @@ class Asking:
         *targets: object,
         dns: Mapping[str, Sequence[str]] | None = None,
         budget: Duration = BUDGET,
+        known: Iterable[Known] = (),
+        look_up: Resolve | None = None,
         **settings: object,
     ) -> None:
+        self.known = list(known)
         read = HttpSettings.model_validate({"name": "web", "targets": list(targets), **settings})
-        access = Access(_no_transport, lambda: AT, _nothing)
-        self.collector = Http(read, access, budget=budget, look_up=names(dns or {}))
+        access = Access(_no_transport, lambda: AT, _nothing, lambda: self.known)
+        self.collector = Http(read, access, budget=budget, look_up=look_up or names(dns or {}))
 
     async def read(self) -> SampleBatch:
         return await self.collector.collect(STREAM, Window(AT, AT))
@@ -75,3 +82,20 @@ def read(batch: SampleBatch, place: int = 0) -> dict[str, float]:
 def reason(batch: SampleBatch, place: int = 0) -> str:
     """What evidence says is wrong."""
     return next((one.facts["reason"] for one in batch.exemplars if one.entity == place), "")
+
+
+def answering(text: str = "all is well", status: int = 200, **headers: str) -> Answering:
+    async def answer(_request: web.BaseRequest) -> web.Response:
+        return web.Response(text=text, status=status, headers=headers)
+
+    return answer
+
+
+def recorded(requests: list[tuple[str, str, dict[str, str]]], answer: Answering) -> Answering:
+    """Method, path and headers of each request."""
+
+    async def record(request: web.BaseRequest) -> web.StreamResponse:
+        requests.append((request.method, request.path_qs, dict(request.headers)))
+        return await answer(request)
+
+    return record

@@ -2,11 +2,14 @@
 
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
+
+from tests.conftest import LoopClock
 from watcher.collect.collector import Collector, StreamSpec, Window
 from watcher.collect.http import Request, Response
 from watcher.errors import CollectError
@@ -24,6 +27,8 @@ NOW = parse_rfc3339("2026-11-22T03:00:00Z")
 WINDOW = Window(parse_rfc3339("2026-11-22T02:30:00Z"), parse_rfc3339("2026-11-22T02:45:00Z"))
 
 Build = Callable[..., Collector]
+CHECK = 5 * MINUTE
+"""How often the names' states are read."""
 
 
 def answer(status: int, body: object, **headers: str) -> Response:
@@ -103,3 +108,24 @@ async def states(collector: Collector, at: Instant = NOW) -> SampleBatch:
 def value(batch: SampleBatch, metric: str, entity: int = 0, bin_: int = 0, **labels: str) -> float:
     at = batch.metrics.index((metric, tuple(sorted(labels.items()))))
     return float(batch.values[bin_, at, entity])
+
+
+def found(batch: SampleBatch, entity: int) -> float:
+    """1 for a name that is known, 0 for one that is not, NaN where nobody can say."""
+    known = value(batch, "domain_status", entity, status="found")
+    unknown = value(batch, "domain_status", entity, status="not_found")
+    assert known + unknown == 1 or np.isnan([known, unknown]).all()
+    return known
+
+
+async def checks(collector: Collector, clock: LoopClock, count: int = 1) -> SampleBatch:
+    """The last of some readings of states, each as much later as the daemon would make it."""
+    for _ in range(count - 1):
+        clock.shift += CHECK
+        await states(collector)
+    clock.shift += CHECK
+    return await states(collector)
+
+
+def resources(batch: SampleBatch) -> Sequence[str]:
+    return [dict(entity)["resource"] for entity in batch.entities]

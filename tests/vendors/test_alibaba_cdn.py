@@ -10,9 +10,15 @@ import numpy as np
 import pytest
 import structlog
 
+from tests.conftest import LoopClock
 from tests.vendors.alibaba_server import ACS3, AT, RPC, Build, Server, answer, entry, info, read, said, value
+from watcher.collect.collector import Access
 from watcher.collect.http import Response
+from watcher.collect.middlewares import source_http
 from watcher.collect.vendors.alibaba_cdn.api import batches
+from watcher.collect.vendors.alibaba_cdn.collector import AlibabaCdn
+from watcher.collect.vendors.alibaba_cdn.parse import STATUSES
+from watcher.collect.vendors.alibaba_cdn.settings import AlibabaCdnSettings
 from watcher.errors import (
     AuthenticationFailed,
     ClockSkewed,
@@ -24,7 +30,8 @@ from watcher.errors import (
     RequestRefused,
     VendorFailed,
 )
-from watcher.model.time import MINUTE
+from watcher.model.inventory import Item, ItemKind, Known
+from watcher.model.time import MINUTE, SECOND
 
 pytestmark = pytest.mark.looptime
 
@@ -215,12 +222,61 @@ async def test_a_malformed_origin_is_found_and_the_others_go_on(build: Build) ->
     counts = [value(batch, "origin_domains", of=("origin", origin)) for origin in origins]
     assert np.nansum(counts) == 18
     assert np.isnan([counts[3], counts[17]]).all()
-    assert not batch.complete
     assert len(server.requests) == asked + 1
     assert {(log["event"], log["origin"]) for log in logs} == {
         ("origin_refused", "o03"),
         ("origin_refused", "o17"),
     }
+
+
+async def test_only_domains_that_a_malformed_origin_fed_are_not_taken_for_gone(clock: LoopClock) -> None:
+    """What it fed stands in the inventory, also after a restart."""
+    server = Server(good=[info("stays")])
+    server.malformed = {"bad"}
+
+    def known(name: str, origins: str, source: str = "src", gone_at: int | None = None) -> Known:
+        facts = {"origins": origins, "status": "online"}
+        return Known(source, "alibaba_cdn", Item(ItemKind.DOMAIN, name, facts), gone_at=gone_at)
+
+    inventory = [
+        known("stays", "bad,good"),
+        known("held", "bad"),
+        known("held-too", "bad,good"),
+        known("gone", "good"),
+        known("long-gone", "bad", gone_at=1),
+        known("elsewhere", "bad", source="other"),
+        Known("src", "alibaba_cdn", Item(ItemKind.ORIGIN, "bad")),
+    ]
+    read_settings = AlibabaCdnSettings.model_validate({"name": "src", "origins": ["good", "bad"], **ACS3})
+    http = source_http(server, source="src", limit=128, timeout=30 * SECOND, clock=clock)
+    access = Access(http, clock.now, learned=lambda _secret: None, inventory=lambda: inventory)
+
+    batch = await read(AlibabaCdn(read_settings, access))
+
+    origins, domains = batch.listings
+    assert batch.complete
+    assert domains.complete
+    assert {item.id for item in domains.items} == {"stays", "held", "held-too"}
+    assert {item.id for item in origins.items} == {"good", "bad"}
+    assert value(batch, "domain_status", ("status", "online"), of=("resource", "stays")) == 1
+    assert np.isnan(value(batch, "domain_status", ("status", "online"), of=("resource", "held")))
+
+
+async def test_a_search_that_was_cut_short_repeats_no_refused_call(build: Build) -> None:
+    origins = [f"o{place:02}" for place in range(20)]
+    server = Server(**{origin: [] for origin in origins})
+    server.malformed = {"o03"}
+    malformed = said("InvalidSources.Malformed")
+    server.replies = [malformed, malformed, *[NetworkFailed("reset")] * 3]
+    collector = build("alibaba_cdn", server, origins=origins, **RPC)
+    with pytest.raises(NetworkFailed):
+        await read(collector)
+    refused = server.sources()[:2]
+
+    batch = await read(collector)
+
+    assert batch.remark == "origins that the vendor calls malformed: o03"
+    assert all(server.sources().count(sources) == 1 for sources in refused)
 
 
 async def test_a_malformed_origin_is_asked_for_again_after_an_hour(build: Build) -> None:
@@ -264,22 +320,29 @@ async def test_an_undocumented_status_stays_in_the_set_once_it_was_seen(build: B
     assert [(log["event"], log["status"]) for log in logs] == [("undocumented_status", "frozen")]
 
 
-async def test_statuses_without_end_are_not_remembered(build: Build) -> None:
-    server = Server(o=[info(f"d{place}", f"s{place}") for place in range(100)])
+async def test_statuses_without_end_are_kept_apart_up_to_some(build: Build) -> None:
+    """Each is a column over every domain: kept all, an odd answer would be hundreds of megabytes."""
+    server = Server(o=[info(f"d{place:03}", f"s{place}") for place in range(100)])
     collector = build("alibaba_cdn", server, origins=["o"], **RPC)
-    assert len((await read(collector)).metrics) == 112
+    with structlog.testing.capture_logs() as logs:
+        batch = await read(collector)
+        again = await read(collector)
 
-    server.feeds["o"] = [info("a", "fresh")]
-    assert len((await read(collector)).metrics) == 12 + 64
+    assert len(batch.metrics) == len(again.metrics) == len(STATUSES) + 32 + 1 + 2
+    assert value(batch, "domain_status", ("status", "s31"), of=("resource", "d031")) == 1
+    assert value(batch, "domain_status", ("status", "another"), of=("resource", "d099")) == 1
+    assert len(logs) == 33
 
 
-async def test_a_clock_that_differs_is_named(build: Build) -> None:
+async def test_a_signature_refused_while_clocks_differ_names_the_clock(build: Build) -> None:
     server = Server()
     reply = replace(said("SignatureDoesNotMatch"), headers={"date": "Sun, 22 Nov 2026 03:20:00 GMT"})
     server.replies = [reply]
 
-    with pytest.raises(ClockSkewed, match="19 min 59 s behind"):
+    with pytest.raises(AuthenticationFailed, match="19 min 59 s behind") as caught:
         await read(build("alibaba_cdn", server, origins=["o"], **RPC))
+
+    assert caught.value.family == "clock"
 
 
 def bodies() -> Sequence[Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.vendors.alibaba_server import AT, answer, entry, info, said, value
 from watcher.collect.http import Response
+from watcher.collect.states import Statuses
 from watcher.collect.vendors.alibaba_cdn.batch import EXEMPLARS, Provenance, batch_of
 from watcher.collect.vendors.alibaba_cdn.parse import STATUSES, Answer, merged, parse_domains
 from watcher.errors import ContractBroken
@@ -28,8 +29,14 @@ def parsed(body: object, *origins: str) -> Answer:
     return parse_domains(Response(200, {}, raw), origins or ("o",))
 
 
-def batch(*entries: Mapping[str, Any], origins: tuple[str, ...] = ("o",), **of: Any) -> SampleBatch:  # noqa: ANN401 - of a Provenance
-    return batch_of(parse_domains(answer(*entries), origins), Provenance("ali", "domains", AT, AT, **of))
+def batch(
+    *entries: Mapping[str, Any],
+    origins: tuple[str, ...] = ("o",),
+    refused: tuple[str, ...] = (),
+    held: tuple[Item, ...] = (),
+) -> SampleBatch:
+    of = Provenance("ali", "domains", AT, AT, refused, held)
+    return batch_of(parse_domains(answer(*entries), origins), of, Statuses(*STATUSES))
 
 
 def status(batch: SampleBatch, domain: str) -> dict[str, float]:
@@ -73,7 +80,7 @@ def test_origins_count_their_domains_and_one_without_any_counts_0() -> None:
 
 def test_what_no_source_matches_is_an_empty_answer() -> None:
     response = said("InvalidSources.NotFound", "The specified source does not exist.")
-    seen = batch_of(parse_domains(response, ("o", "p")), OF)
+    seen = batch_of(parse_domains(response, ("o", "p")), OF, Statuses(*STATUSES))
 
     assert [value(seen, "origin_domains", of=("origin", name)) for name in "op"] == [0, 0]
     xml = Response(400, {}, b"<?xml version='1.0'?><Error><Code>InvalidSources.NotFound</Code></Error>")
@@ -101,7 +108,7 @@ def test_a_domain_of_several_sources_is_one() -> None:
             "origins": "o,p",
         }
     }
-    assert facts(seen, ItemKind.ORIGIN) == {name: {"domains": "a.example.org"} for name in "op"}
+    assert facts(seen, ItemKind.ORIGIN) == {"o": {}, "p": {}}
 
 
 @pytest.mark.parametrize("later_first", [True, False])
@@ -116,18 +123,23 @@ def test_of_two_readings_of_a_domain_the_last_change_counts(later_first: bool) -
 
 
 def test_an_undocumented_status_is_kept_as_it_is() -> None:
-    seen = batch(entry("o", info("a", "Frozen"), info("b")), statuses=(*STATUSES, "frozen", "melted"))
+    seen = batch(entry("o", info("a", "Frozen"), info("b"), info("c", "melted")))
 
     assert status(seen, "a") == {**dict.fromkeys((*STATUSES, "melted"), 0.0), "frozen": 1.0}
     assert status(seen, "b")["frozen"] == 0
 
 
-def test_an_origin_called_malformed_is_unknown_and_nothing_is_gone() -> None:
-    seen = batch(entry("o", info("a")), refused=("bad",))
+def test_an_origin_called_malformed_is_unknown_and_its_domains_are_not_gone() -> None:
+    former = Item(ItemKind.DOMAIN, "b", {"origins": "bad", "status": "online"})
+    seen = batch(entry("o", info("a")), refused=("bad",), held=(former,))
 
     assert np.isnan(value(seen, "origin_domains", of=("origin", "bad")))
-    assert not seen.complete
-    assert not any(listing.complete for listing in seen.listings)
+    assert value(seen, "origin_domains", of=("origin", "o")) == 1
+    assert all(np.isnan(cell) for cell in status(seen, "b").values())
+    assert seen.complete
+    assert all(listing.complete for listing in seen.listings)
+    assert facts(seen, ItemKind.ORIGIN).keys() == {"o", "bad"}
+    assert facts(seen, ItemKind.DOMAIN)["b"] == former.facts
     assert seen.remark == "origins that the vendor calls malformed: bad"
 
 
@@ -161,6 +173,23 @@ def test_what_does_not_serve_is_shown_but_not_without_end() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("源站.example", "xn--b9w05x.example"),
+        ("xn--b9w05x.example", "源站.example"),
+        ("bücher.example", "BÜCHER.example"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("a_b!.example", "A_B!.example"),
+    ],
+)
+def test_an_origin_is_the_same_in_whatever_spelling_the_vendor_answers(asked: str, answered: str) -> None:
+    seen = batch(entry(answered, info("a")), origins=(asked,))
+
+    assert value(seen, "origin_domains", of=("origin", asked)) == 1
+    assert facts(seen, ItemKind.DOMAIN)["a"]["origins"] == asked
+
+
 NESTED = {
     "DomainsData": [
         {"Source": "o", "Domains": {"domainNames": ["a"]}, "DomainInfos": {"domainInfo": [info("a")]}}
@@ -187,6 +216,23 @@ def test_each_list_may_be_bare_or_wrapped(listed: object) -> None:
 
     assert {origin: [*names] for origin, names in read.origins.items()} == {"o": ["a"]}
     assert read.domains["a"].status == "online"
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        ('"Status"', '"Status": "offline", "Status"'),
+        ('"Source"', '"Source": "p", "Source"'),
+        ('"DomainsList"', '"DomainsList": [], "DomainsList"'),
+        ('"UpdateTime": "2017-03-31T04:49:00+08:00"', '"Status": "offline"'),
+        ('"CdnType": "web"', '"CdnType": null, "Status": "offline"'),
+    ],
+)
+def test_a_key_that_stands_twice_has_no_safe_reading(twice: tuple[str, str]) -> None:
+    body = answer(entry("o", info("a"))).body.decode().replace(*twice)
+
+    with pytest.raises(ContractBroken, match="stands twice"):
+        parsed(body.encode())
 
 
 def test_an_empty_list_is_no_domains() -> None:
@@ -251,7 +297,7 @@ def test_any_json_is_an_answer_or_a_broken_contract(listed: Any) -> None:  # noq
         read = parsed({"DomainsList": listed})
     except ContractBroken:
         return
-    seen = batch_of(read, Provenance("ali", "domains", AT, AT, statuses=(*STATUSES, *_found(read))))
+    seen = batch_of(read, OF, Statuses(*STATUSES))
     assert seen.values.shape == (1, len(seen.metrics), len(seen.entities))
 
 
@@ -262,9 +308,5 @@ def test_any_details_are_an_answer_or_a_broken_contract(infos: list[Any]) -> Non
         read = parsed({"DomainsList": [{"Source": "o", "DomainInfos": infos}]})
     except ContractBroken:
         return
-    batch_of(read, Provenance("ali", "domains", AT, AT, statuses=(*STATUSES, *_found(read))))
+    batch_of(read, OF, Statuses(*STATUSES))
     assert all(isinstance(item, Item) for item in read.domains) or read.domains.keys() == {*read.origins["o"]}
-
-
-def _found(read: Answer) -> list[str]:
-    return sorted({domain.status for domain in read.domains.values()} - {*STATUSES, ""})

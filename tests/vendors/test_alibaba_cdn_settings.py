@@ -33,6 +33,7 @@ def test_the_defaults_are_the_vendors() -> None:
         ({"origins": []}, "at least 1 item"),
         ({"origins": [""]}, "at least 1 character"),
         ({"origins": ["a.example.com", "A.example.com"]}, "stands twice"),
+        ({"origins": ["源站.example", "xn--b9w05x.example"]}, "stands twice"),
         ({"origins": ["a.example.com,b.example.com"]}, "no origin address"),
         ({"origins": ["https://a.example.com"]}, "no origin address"),
         ({"origins": ["a b"]}, "no origin address"),

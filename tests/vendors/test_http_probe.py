@@ -1,39 +1,24 @@
 """HTTP probes against real servers."""
 
 import asyncio
+import errno
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
 
-import anyio
 import pytest
 import structlog
 import trustme
 from aiohttp import web
 
-from tests.vendors.http_servers import AT, Answering, Asking, read, reason, web_server
+from tests.vendors.http_servers import AT, UP, Asking, answering, read, reason, recorded, web_server
 from tests.vendors.tls_servers import issued, serving
+from watcher.collect.hosts import NobodySays
+from watcher.collect.probing import BUDGET, LONGEST
+from watcher.collect.vendors.http.probe import Outcome, failed
 from watcher.errors import NetworkFailed
+from watcher.model.time import SECOND, Duration
 
-UP = {"up": 1.0, "status": 200.0}
 WWW = "www.example.com"
-
-
-def answering(text: str = "all is well", status: int = 200, **headers: str) -> Answering:
-    async def answer(_request: web.BaseRequest) -> web.Response:
-        return web.Response(text=text, status=status, headers=headers)
-
-    return answer
-
-
-def recorded(requests: list[tuple[str, str, dict[str, str]]], answer: Answering) -> Answering:
-    """Method, path and headers of each request."""
-
-    async def record(request: web.BaseRequest) -> web.StreamResponse:
-        requests.append((request.method, request.path_qs, dict(request.headers)))
-        return await answer(request)
-
-    return record
 
 
 async def test_a_good_answer() -> None:
@@ -161,6 +146,7 @@ async def test_what_is_no_http_is_not_up() -> None:
         batch = await Asking({"url": f"http://127.0.0.1:{port}/"}).read()
 
     assert read(batch) == {"up": 0}
+    assert reason(batch) == "the answer is not HTTP"
 
 
 async def test_an_answer_that_breaks_off_is_not_up() -> None:
@@ -194,6 +180,57 @@ async def test_failing_and_recovering_are_logged_once_each() -> None:
     assert [log["event"] for log in logs] == ["probe_failed", "probe_recovered"]
 
 
+async def test_a_target_that_hangs_for_as_long_as_it_may_is_down() -> None:
+    """The longest timeout that may be configured leaves time for names and for others before it."""
+    longest = LONGEST // SECOND
+    assert BUDGET - BUDGET // 3 >= LONGEST + 10 * SECOND
+    Asking({"url": "http://a", "timeout": f"{longest}s"}, timeout=f"{longest}s")
+    async with serving(None) as mute:
+        batch = await Asking({"url": f"http://{mute}/", "timeout": "1s"}, budget=2 * SECOND).read()
+
+    assert read(batch) == {"up": 0}
+
+
+@pytest.mark.parametrize("per_address", [False, True])
+async def test_where_no_name_server_answers_for_any_it_is_our_own_network_that_fails(
+    per_address: bool,  # noqa: FBT001 - both ways
+) -> None:
+    async def nobody(host: str, timeout: Duration) -> Sequence[str]:  # noqa: ASYNC109 - as the real one
+        raise NobodySays(f"{host} did not resolve within {timeout}")
+
+    names = [{"url": f"http://{n}.example/", "per_address": per_address} for n in "ab"]
+    with pytest.raises(NetworkFailed, match=r"be probed: http://a\.example/: a.example did not"):
+        await Asking(*names, look_up=nobody).read()
+    async with web_server(answering()) as port:
+        batch = await Asking(*names, {"url": f"http://127.0.0.1:{port}/"}, look_up=nobody).read()
+
+    assert sorted(read(batch, place)["up"] for place in range(3)) == [0, 0, 1]
+
+
+async def test_a_name_that_is_said_not_to_be_is_a_reading_even_of_the_only_target() -> None:
+    batch = await Asking({"url": "http://missing.example/"}).read()
+
+    assert read(batch) == {"up": 0}
+
+
+@pytest.mark.parametrize("number", [errno.ENETUNREACH, errno.ENETDOWN])
+def test_a_network_that_is_not_there_may_be_our_own(number: int) -> None:
+    outcome = failed(OSError(number, "words with http://an.address/"))
+
+    assert isinstance(outcome, Outcome)
+    assert (outcome.is_up, outcome.is_near) == (False, True)
+    assert "http" not in outcome.fault
+
+
+async def test_headers_may_be_long_and_what_is_too_long_is_said_in_words() -> None:
+    async with web_server(answering("", 200, **{"X-Policy": "x" * 20_000})) as port:
+        assert read(await Asking({"url": f"http://127.0.0.1:{port}/"}).read()) == UP
+    async with web_server(answering("", 200, **{"X-Policy": "x" * 70_000})) as port:
+        batch = await Asking({"url": f"http://127.0.0.1:{port}/"}).read()
+
+    assert reason(batch) == "a header of the answer is longer than 64 KiB"
+
+
 async def test_what_has_no_turn_within_the_time_of_one_reading_is_unknown() -> None:
     """And where that is all, the poll has failed: we asked nobody."""
     async with serving(None) as mute:
@@ -214,6 +251,21 @@ async def test_a_secret_that_went_is_no_fault_of_the_target(
 
     assert [read(batch, place) for place in (0, 1)] == [UP, {}]
     assert "PROBE_KEY is not set" in batch.remark
+
+
+async def test_a_url_that_became_none_is_told_of_and_the_others_are_probed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PROBE_URL", "http://127.0.0.1/")
+    async with web_server(answering()) as port:
+        asking = Asking({"url": {"env": "PROBE_URL"}}, {"url": f"http://127.0.0.1:{port}/"})
+        for wrong in ("http://[::1/", "nothing", f"http://{'x' * 64}.example/"):
+            monkeypatch.setenv("PROBE_URL", wrong)
+            batch = await asking.read()
+            found = {
+                dict(entity)["target"]: read(batch, place) for place, entity in enumerate(batch.entities)
+            }
+            assert found == {"{env: PROBE_URL}": {"up": 0}, f"http://127.0.0.1:{port}/": UP}
 
 
 # --- TLS
@@ -318,80 +370,3 @@ async def test_what_is_meant_for_one_host_is_not_sent_to_another() -> None:
     assert read(batch) == UP
     assert [("Authorization" in sent, "X-Api-Key" in sent) for _, _, sent in first] == [(True, True)] * 2
     assert [("Authorization" in sent, "X-Api-Key" in sent) for _, _, sent in second] == [(False, False)]
-
-
-# --- each address by itself
-
-
-async def on_one_port(stack: AsyncExitStack, *servers: tuple[Answering, str], trust: object = None) -> int:
-    port = 0
-    for answer, host in servers:
-        port = await stack.enter_async_context(web_server(answer, host, port, trust))  # type: ignore[arg-type]
-    return port
-
-
-async def test_each_address_answers_for_itself(ca: trustme.CA, ca_file: str) -> None:
-    """With the URL's name in the handshake, on the certificate and in the Host header."""
-    seen: list[tuple[str, str, dict[str, str]]] = []
-    dns = {WWW: ["127.0.0.1", "127.0.0.2", "::1"]}
-    async with AsyncExitStack() as stack:
-        servers = [(recorded(seen, answering()), "127.0.0.1"), (answering("", 500), "127.0.0.2")]
-        port = await on_one_port(stack, *servers, trust=issued(ca, WWW))
-        url = f"https://{WWW}:{port}/"
-        target = {"url": url, "per_address": True, "provider": "cdn-a"}
-        batch = await Asking(target, dns=dns, ca_file=ca_file).read()
-
-    labels = [dict(entity) for entity in batch.entities]
-    assert labels == [{"target": url, "address": address, "provider": "cdn-a"} for address in dns[WWW]]
-    assert [read(batch, place) for place in range(3)] == [UP, {"up": 0, "status": 500}, {"up": 0}]
-    assert seen[0][2]["Host"] == f"{WWW}:{port}"
-    assert f"{url} at 127.0.0.2: HTTP 500; expected 2xx" in batch.remark
-
-
-async def test_an_address_in_a_url_is_its_only_one() -> None:
-    async with web_server(answering()) as port:
-        batch = await Asking({"url": f"http://127.0.0.1:{port}/", "per_address": True}).read()
-
-    assert [dict(entity)["address"] for entity in batch.entities] == ["127.0.0.1"]
-    assert read(batch) == UP
-
-
-async def test_a_name_without_an_address_is_not_up_and_what_it_had_is_unknown() -> None:
-    dns = {WWW: ["127.0.0.1"]}
-    async with web_server(answering()) as port:
-        url = f"http://{WWW}:{port}/"
-        asking = Asking({"url": url, "per_address": True}, dns=dns)
-        before = await asking.read()
-        del dns[WWW]
-        after = await asking.read()
-
-    assert read(before) == UP
-    assert [dict(entity) for entity in after.entities] == [
-        {"target": url},
-        {"target": url, "address": "127.0.0.1"},
-    ]
-    assert [read(after, place) for place in (0, 1)] == [{"up": 0}, {}]
-    assert reason(after) == "the name does not resolve"
-
-
-async def test_a_name_is_reached_wherever_it_answers() -> None:
-    """Without `per_address` one address that answers is enough, as for a visitor."""
-    async with web_server(answering(), "127.0.0.2") as port:
-        dns: dict[str, Sequence[str]] = {WWW: ["127.0.0.1", "127.0.0.2"]}
-        batch = await Asking({"url": f"http://{WWW}:{port}/"}, dns=dns).read()
-
-    assert read(batch) == UP
-
-
-async def test_many_are_asked_at_once() -> None:
-    async def slow(_request: web.BaseRequest) -> web.Response:
-        await anyio.sleep(0.2)
-        return web.Response()
-
-    async with web_server(slow) as port:
-        targets = [{"url": f"http://127.0.0.1:{port}/{n}"} for n in range(40)]
-        began = anyio.current_time()
-        batch = await Asking(*targets).read()
-
-    assert all(read(batch, place) == UP for place in range(40))
-    assert anyio.current_time() - began < 4

@@ -76,6 +76,8 @@ def test_statuses(text: str, first: int, last: int) -> None:
         ({}, "Field required"),
         ({"url": "ftp://a"}, "not an HTTP address"),
         ({"url": "http://"}, "not an HTTP address"),
+        ({"url": "https://a..b/"}, "is no host name"),
+        ({"url": f"https://{'x' * 64}.example/", "per_address": True}, "is no host name"),
         ({"url": "http://a", "method": "POST"}, "'GET' or 'HEAD'"),
         ({"url": "http://a", "expect_status": 99}, "no HTTP status"),
         ({"url": "http://a", "expect_status": "204-200"}, "no HTTP status"),
@@ -87,7 +89,7 @@ def test_statuses(text: str, first: int, last: int) -> None:
         ({"url": "http://a", "headers": {"A B": "c"}}, "no name of a header"),
         ({"url": "http://a", "headers": {"A": "c\r\nB: d"}}, "control character"),
         ({"url": "http://a", "headers": {"A": 5}}, "expected a secret"),
-        ({"url": "http://a", "timeout": "2m"}, "out of bounds"),
+        ({"url": "http://a", "timeout": "46s"}, "out of bounds"),
         ({"url": "http://a", "max_redirects": 0}, "greater than or equal to 1"),
     ],
 )
@@ -99,7 +101,8 @@ def test_targets_that_cannot_work_are_refused(wrong: dict[str, object], words: s
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"targets": []}, "at least 1 item"),
+        ({"targets": []}, "nothing to probe"),
+        ({"discover": True, "expect_status": 99}, "no HTTP status"),
         ({"targets": [{"url": "http://a"}, {"url": "http://u@a"}]}, "stands twice"),
         (
             {"targets": [{"url": "http://a", "per_address": True}], "proxy": "http://p:1"},

@@ -196,6 +196,20 @@ async def test_counters_and_records_that_disagree_are_flagged_and_counters_win(
     assert [log["event"] for log in logs] == ["counters_disagree", "counters_agree"]
 
 
+async def test_records_that_come_later_than_their_counters_are_read_again(build: Build, feed: Feed) -> None:
+    counters = {"total": 2, "succeed": 0, "failed": 2}
+    first, both = [record(START, "500")], [record(START, "500"), record(START + 1, "503")]
+    collector = build("huawei_dsc", feed, **SETTINGS)
+    feed.replies = [answer(200, {**counters, "openapi_called_records": first})] * 2
+    assert (await read(collector)).remark == "2 calls in the counters, 1 in the records"
+
+    feed.replies = [answer(200, {**counters, "openapi_called_records": both})] * 2
+    batch = await read(collector)
+
+    assert values(batch) == {"succeeded": 0, "failed": 2, f"{EMBED} 500": 1, f"{EMBED} 503": 1}
+    assert batch.remark == ""
+
+
 async def test_counters_that_do_not_add_up_are_flagged(build: Build, feed: Feed) -> None:
     feed.replies = [answer(200, {"total": 3, "succeed": 0, "failed": 0})]
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from watcher.collect.credentials import host_of
 from watcher.collect.http import Request
-from watcher.collect.vendors.huawei_dsc.signing import Key, canonical, host_of, signed
+from watcher.collect.vendors.huawei_dsc.signing import Key, canonical, signed
 from watcher.model.time import parse_rfc3339
 
 PROJECT = "0123456789abcdef0123456789abcdef"

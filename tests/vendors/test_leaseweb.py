@@ -208,7 +208,9 @@ async def test_a_long_backfill_is_read_by_the_hour_first(build: Build, lsw: Serv
 
 async def test_a_short_backfill_has_no_hours(build: Build, lsw: Server) -> None:
     names = [stream.name for stream in await build("leaseweb", lsw, **KEY).streams()]
+    short = await build("leaseweb", lsw, **KEY, fine_backfill="10m", backfill="2h").streams()
 
+    assert [(one.name, one.until) for one in short][:2] == [("distributions-1h", HOUR), ("distributions", 0)]
     assert names == ["distributions", "providers", "certificates", "domains", "origins", "actions"]
 
 
@@ -238,6 +240,18 @@ class TestHitRatioScale:
         assert (look_back["fromDt"], look_back["toDt"]) == ("2026-11-21T02:00:00", "2026-11-22T01:00:00")
         await read(collector)
         assert len(lsw.requests) == 7 + 1 + 7
+
+    @pytest.mark.parametrize("reply", [refusal(400), refusal(403), refusal(404), answer(200, {"series": 7})])
+    async def test_a_vendor_that_does_not_tell_the_day_before_is_asked_once_and_hides_nothing(
+        self, build: Build, lsw: Server, reply: Response
+    ) -> None:
+        collector = build("leaseweb", lsw, **KEY)
+        lsw.coarse = reply
+
+        for _ in range(3):
+            assert values(await read(collector), "cdn_hit_ratio", basis="unknown")[:2] == [0.9, 0.5]
+
+        assert len(lsw.requests) == 7 + 1 + 7 + 7
 
     async def test_what_is_configured_is_believed(self, build: Build, lsw: Server) -> None:
         batch = await read(build("leaseweb", lsw, **KEY, hit_ratio_scale="percent"))
@@ -282,8 +296,12 @@ class TestHitRatioScale:
             "Denied",
         ),
         (refusal(404), RequestRefused, "HTTP 404"),
-        (answer(200, {"errorCode": "401", "errorMessage": "No"}), AuthenticationFailed, "HTTP 401: No"),
-        (answer(200, GATEWAY), VendorFailed, "APP00800"),
+        (
+            answer(200, {"errorCode": "401", "errorMessage": "No"}),
+            AuthenticationFailed,
+            r"HTTP 200: No \(401\)",
+        ),
+        (answer(200, GATEWAY), VendorFailed, r"HTTP 200: The .* \(APP00800\)"),
         (answer(200, {"errorMessage": "Unauthorized"}), ContractBroken, "series"),
         (answer(200, b"<html>"), ContractBroken, "malformed"),
         (answer(200, []), ContractBroken, "series|object"),

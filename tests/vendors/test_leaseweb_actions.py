@@ -69,6 +69,19 @@ async def test_a_pending_job_is_as_old_as_it_is_whatever_touched_it(build: Build
     assert changed == [START - 2 * HOUR, START - HOUR]
 
 
+async def test_what_finished_lately_is_told_by_the_first_look_alone(build: Build, lsw: Server) -> None:
+    """A daemon before may have told it as open; later ones are known to have been."""
+    collector = build("leaseweb", lsw, **KEY)
+    lsw.lists["/actions"] = [action("a1")]
+    assert states(await read(collector, "actions"), "job_status") == {("a1", "invalidation"): "finished"}
+    lsw.lists["/actions"] = [action("a1"), action("a2")]
+
+    batch = await read(collector, "actions")
+
+    assert not batch.entities
+    assert batch.complete
+
+
 async def test_those_that_ended_long_ago_are_not_told_others_are(build: Build, lsw: Server) -> None:
     long_ago = {"created": "2026-10-01T00:00:00Z", "updated": "2026-10-01T00:00:10Z"}
     lsw.lists["/actions"] = [
@@ -104,6 +117,39 @@ async def test_too_many_are_told_in_part(build: Build, lsw: Server) -> None:
     assert len(batch.entities) == 2_000
     assert not batch.complete
     assert batch.remark == "3 more jobs have not finished"
+
+
+async def test_jobs_that_finished_are_no_unfinished_ones_however_many(build: Build, lsw: Server) -> None:
+    lsw.lists["/actions"] = [action(f"a{number}") for number in range(2_500)]
+    lsw.lists["/actions"].append(action("open", "PENDING"))
+
+    batch = await read(build("leaseweb", lsw, **KEY), "actions")
+
+    assert dict(batch.entities[0])["job"] == "open"
+    assert len(batch.entities) == 2_000
+    assert batch.complete
+    assert batch.remark == ""
+
+
+@pytest.mark.parametrize("said", ["", None, " ", "\n"])
+async def test_one_without_a_status_is_unknown_and_hides_no_other(
+    build: Build, lsw: Server, said: str | None
+) -> None:
+    lsw.lists["/actions"] = [action("a1", "ERROR"), {**action("a2"), "status": said}]
+
+    batch = await read(build("leaseweb", lsw, **KEY), "actions")
+
+    assert states(batch, "job_status") == {("a1", "invalidation"): "error"}
+    assert {dict(entity)["job"] for entity in batch.entities} == {"a1", "a2"}
+    assert batch.remark == "job a2 has no status"
+
+
+async def test_a_status_may_be_a_sentence(build: Build, lsw: Server) -> None:
+    lsw.lists["/actions"] = [action("a1", "Failed:\tthe provider did not take the files in time")]
+
+    batch = await read(build("leaseweb", lsw, **KEY), "actions")
+
+    assert states(batch, "job_status") == {("a1", "invalidation"): "failed: the provider did not take the fi"}
 
 
 async def test_odd_statuses_have_a_bound_and_none_is_lost(build: Build, lsw: Server) -> None:

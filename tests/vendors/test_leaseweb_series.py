@@ -106,6 +106,19 @@ def test_what_is_not_as_documented_is_a_changed_contract(series: object) -> None
         read(series)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'{{"series": [{{"eu": [{{"{T0}": 1000, "{T0}": 5}}]}}]}}',
+        f'{{"series": [{{"eu": [{{"{T0}": 1}}], "eu": [{{"{T0}": 2}}]}}]}}',
+        f'{{"series": [], "series": [{{"eu": [{{"{T0}": 1}}]}}]}}',
+    ],
+)
+def test_a_key_that_stands_twice_is_a_changed_contract(body: str) -> None:
+    with pytest.raises(ContractBroken, match="twice"):
+        parse_series(Response(200, {}, body.encode()), GRID, group_by="REGION", most=1e9)
+
+
 def test_an_answer_to_another_question_is_a_changed_contract() -> None:
     with pytest.raises(ContractBroken, match="grouped by PROVIDER"):
         read([], groupBy="PROVIDER")

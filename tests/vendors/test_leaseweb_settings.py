@@ -43,6 +43,8 @@ def test_a_key_is_enough() -> None:
         ({"limit": 0}, "greater than or equal to 0.001"),
         ({"base_url": "ftp://api.example.com"}, "not an HTTP address"),
         ({"settle": "2d"}, "out of bounds"),
+        ({"fine_backfill": "0s"}, "out of bounds"),
+        ({"fine_backfill": "401d"}, "out of bounds"),
         ({"colour": "red"}, "not permitted"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What Leaseweb has: certificates, distributions with domains, origins in groups, jobs."""
+"""What Leaseweb has: certificates, and distributions with their domains."""
 
 import numpy as np
 import pytest
@@ -17,10 +17,10 @@ from tests.vendors.leaseweb_server import (
     facts,
     read,
     refusal,
-    resource,
     states,
     values,
 )
+from watcher.collect.http import Response
 from watcher.errors import ContractBroken, PermissionMissing, VendorFailed
 from watcher.model.time import DAY, rfc3339
 
@@ -84,6 +84,76 @@ class TestCertificates:
         batch = await read(build("leaseweb", lsw, **KEY), "certificates")
 
         assert "unused" not in dict(batch.entities[0])
+
+    async def test_what_was_unused_stays_so_while_half_the_list_comes(
+        self, build: Build, lsw: Server
+    ) -> None:
+        serve(lsw, distribution("di-1", certificateId="ce-1"))
+        lsw.lists["/certificates"] = [certificate(name) for name in ("ce-1", "ce-2", "ce-9")]
+        collector = build("leaseweb", lsw, **KEY)
+        before = await read(collector, "certificates")
+        lsw.lists["/certificates"].append(certificate("ce-3"))
+        using = distribution("di-9", certificateId="ce-9")
+        page = {"distributions": [using], "_metadata": {"totalCount": 2, "limit": 25}}
+        lsw.will("/distributions", *[answer(200, page)] * 4)
+
+        batch = await read(collector, "certificates")
+
+        assert batch.entities[:2] == before.entities[:2]
+        unused = {dict(entity)["certificate"]: dict(entity).get("unused") for entity in batch.entities}
+        assert unused == {"ce-1": None, "ce-2": "true", "ce-9": None, "ce-3": None}
+
+    @pytest.mark.parametrize(
+        "reply", [refusal(403), refusal(404), *[answer(200, {"distributions": None})], refusal(500)]
+    )
+    async def test_they_are_read_where_distributions_are_not(
+        self, build: Build, lsw: Server, reply: Response
+    ) -> None:
+        lsw.lists["/certificates"] = [certificate("ce-1")]
+        lsw.will("/distributions", *[reply] * (3 if reply.status == 500 else 1))
+
+        batch = await read(build("leaseweb", lsw, **KEY), "certificates")
+
+        assert values(batch, "tls_certificate_valid", check="vendor") == [1]
+        assert "unused" not in dict(batch.entities[0])
+        assert batch.remark.startswith("not known which are in use: ")
+
+    @pytest.mark.parametrize(
+        ("field", "said", "words"),
+        [
+            ("created", "0000-00-00T00:00:00", "created of ce-2: '0000-00-00T00:00:00' is no time"),
+            ("created", "2026-02-31T00:00:00", "created of ce-2: '2026-02-31T00:00:00' is no time"),
+            (
+                "created",
+                "9999-12-31T23:59:59-14:00",
+                "created of ce-2: '9999-12-31T23:59:59-14:00' is no time",
+            ),
+            ("updated", 0, "updated of ce-2: no time"),
+            ("issuer", ["R1"], "issuer of ce-2: Expected `str | null`, got `array`"),
+            ("daysLeft", "ten", "daysLeft of ce-2: Expected `float | null`, got `str`"),
+            ("daysLeft", 89.5, ""),
+            ("description", "", ""),
+        ],
+    )
+    async def test_what_nothing_is_judged_by_hides_no_certificate(
+        self, build: Build, lsw: Server, field: str, said: object, words: str
+    ) -> None:
+        lsw.lists["/certificates"] = [certificate("ce-1"), certificate("ce-2", **{field: said})]
+
+        batch = await read(build("leaseweb", lsw, **KEY), "certificates")
+
+        good = [values(batch, "tls_certificate_valid", place, check="vendor")[0] for place in (0, 1)]
+        assert good == [1, 1]
+        assert batch.remark == words
+
+    async def test_a_long_name_is_shown_as_it_is(self, build: Build, lsw: Server) -> None:
+        name = "my-very-long-application-name-production.example.com"
+        lsw.lists["/certificates"] = [certificate("ce-1", commonName=name, description=None)]
+
+        batch = await read(build("leaseweb", lsw, **KEY), "certificates")
+
+        assert dict(batch.entities[0])["domain"] == name
+        assert facts(batch, "certificate")["ce-1"]["common_name"] == name
 
     async def test_what_is_kept_of_one_holds_no_masked_field(self, build: Build, lsw: Server) -> None:
         lsw.lists["/certificates"] = [certificate("ce-1", description="Main", daysLeft=90)]
@@ -218,6 +288,49 @@ class TestDistributions:
         assert list(facts(batch, "domain")) == ["a.example", "b.example"]
         assert not batch.listings[1].complete
 
+    async def test_what_cannot_be_read_twice_is_no_longer_believed(self, build: Build, lsw: Server) -> None:
+        serve(lsw, distribution("di-1"), distribution("di-2"), di_1=["a.example"], di_2=["b.example"])
+        collector = build("leaseweb", lsw, **KEY)
+        await read(collector, "domains")
+        lsw.will("/distributions/di-2/domains", *[refusal(500)] * 6)
+        await read(collector, "domains")
+
+        batch = await read(collector, "domains")
+
+        assert list(facts(batch, "domain")) == ["a.example"]
+        assert not batch.listings[1].complete
+        assert batch.remark.startswith("nothing new of di-2: HTTP 500")
+
+    async def test_a_list_that_cannot_be_read_hides_no_other(self, build: Build, lsw: Server) -> None:
+        serve(lsw, distribution("di-1"), distribution("di-2"), di_1=["a.example"])
+        lsw.lists["/distributions/di-2/domains"] = [{"domain": "b.example"}]
+
+        batch = await read(build("leaseweb", lsw, **KEY), "domains")
+
+        assert len(states(batch, "domain_status")) == 2
+        assert list(facts(batch, "domain")) == ["a.example"]
+        assert batch.remark == "nothing new of di-2: an item of domains has no id"
+
+    async def test_lists_that_all_cannot_be_read_are_a_changed_contract(
+        self, build: Build, lsw: Server
+    ) -> None:
+        serve(lsw, distribution("di-1"), distribution("di-2"))
+        lsw.will("/domains", *[answer(200, {"domains": None})] * 2)
+
+        with pytest.raises(ContractBroken):
+            await read(build("leaseweb", lsw, **KEY), "domains")
+
+    @pytest.mark.parametrize("odd", [{"ipv6": "yes"}, {"tlsType": 1}, {"updated": "soon"}])
+    async def test_what_nothing_is_judged_by_hides_none(
+        self, build: Build, lsw: Server, odd: dict[str, object]
+    ) -> None:
+        serve(lsw, distribution("di-1"), distribution("di-2", **odd), di_1=[], di_2=[])
+
+        batch = await read(build("leaseweb", lsw, **KEY), "domains")
+
+        assert set(states(batch, "domain_status")) == {("di-1",), ("di-2",)}
+        assert batch.remark.startswith(f"{next(iter(odd))} of di-2: ")
+
     async def test_a_vendor_that_fails_on_all_has_failed(self, build: Build, lsw: Server) -> None:
         serve(lsw, distribution("di-1"), di_1=[])
         lsw.will("/distributions/di-1/domains", *[refusal(503)] * 3)
@@ -259,6 +372,14 @@ class TestDistributions:
         assert [batch.listings[1].complete for batch in batches] == [False, False, True]
         assert all(batch.complete for batch in batches)
 
+    async def test_a_reading_asks_for_no_more_than_its_limit_allows(self, build: Build, lsw: Server) -> None:
+        """A reading has a deadline, and what it did not reach would be asked for in vain again."""
+        serve(lsw, *(distribution(f"di-{number}") for number in range(10)))
+
+        await read(build("leaseweb", lsw, **KEY, limit=0.1), "domains")
+
+        assert len([one for one in lsw.requests if one.url.endswith("/domains")]) == 3
+
     async def test_an_id_is_no_path(self, build: Build, lsw: Server) -> None:
         serve(lsw, distribution("../di/1?a"))
         lsw.lists["/distributions/../di/1?a/domains"] = []
@@ -266,51 +387,3 @@ class TestDistributions:
         await read(build("leaseweb", lsw, **KEY), "domains")
 
         assert lsw.requests[-1].url == f"{BASE}/distributions/..%2Fdi%2F1%3Fa/domains"
-
-
-class TestOrigins:
-    async def test_members_have_a_status_and_groups_count_them(self, build: Build, lsw: Server) -> None:
-        lsw.lists["/originGroups"] = [
-            resource("ORIGIN_GROUP", id=name, description=f"Group {name}") for name in ("og-1", "og-2")
-        ]
-        lsw.lists["/originGroups/og-1/members"] = [
-            resource("ORIGIN_GROUP_MEMBER", originId=f"or-{number}", status=status, id=f"or-m{number}")
-            for number, status in enumerate(["active", "ACTIVE", "inactive", "draining"])
-        ]
-        lsw.lists["/originGroups/og-2/members"] = []
-
-        batch = await read(build("leaseweb", lsw, **KEY), "origins")
-
-        assert batch.complete
-        assert states(batch, "origin_member_status") == {
-            ("or-m0", "og-1"): "active",
-            ("or-m1", "og-1"): "active",
-            ("or-m2", "og-1"): "inactive",
-            ("or-m3", "og-1"): "draining",
-        }
-        counts = {
-            status: [values(batch, "origin_group_members", place, status=status)[0] for place in (0, 1)]
-            for status in ("active", "backup", "inactive", "draining")
-        }
-        assert counts == {"active": [2, 0], "backup": [0, 0], "inactive": [1, 0], "draining": [1, 0]}
-        assert facts(batch, "origin_group")["og-1"]["origins"] == "or-0,or-1,or-2,or-3"
-        assert batch.names == {"og-1": "Group og-1", "og-2": "Group og-2"}
-        assert [exemplar.facts["status"] for exemplar in batch.exemplars] == ["inactive", "draining"]
-
-    async def test_a_group_whose_members_are_not_known_has_no_number(self, build: Build, lsw: Server) -> None:
-        lsw.lists["/originGroups"] = [resource("ORIGIN_GROUP", id=name) for name in ("og-1", "og-2")]
-        lsw.lists["/originGroups/og-2/members"] = []
-        lsw.will("/originGroups/og-1/members", refusal(400))
-
-        batch = await read(build("leaseweb", lsw, **KEY), "origins")
-
-        numbers = [values(batch, "origin_group_members", place, status="active")[0] for place in (0, 1)]
-        assert numbers == pytest.approx([np.nan, 0], nan_ok=True)
-        assert not batch.complete
-
-    async def test_a_member_without_a_status_is_a_changed_contract(self, build: Build, lsw: Server) -> None:
-        lsw.lists["/originGroups"] = [resource("ORIGIN_GROUP", id="og-1")]
-        lsw.lists["/originGroups/og-1/members"] = [resource("ORIGIN_GROUP_MEMBER", id="or-1", status=" ")]
-
-        with pytest.raises(ContractBroken, match="no usable status"):
-            await read(build("leaseweb", lsw, **KEY), "origins")

@@ -21,10 +21,11 @@ from hypothesis import strategies as st
 from tests.conftest import LoopClock
 from tests.vendors import golden
 from watcher.collect.collector import Access, Collector, Window
+from watcher.collect.decode import decode_json
 from watcher.collect.http import Handler, Middleware, Request, Response, chain
 from watcher.collect.middlewares import judge
 from watcher.collect.vendors import vendor
-from watcher.errors import CollectError
+from watcher.errors import CollectError, ContractBroken
 from watcher.model.metrics import METRICS, Kind
 from watcher.model.sample import SampleBatch
 from watcher.model.time import MINUTE, parse_rfc3339
@@ -254,6 +255,18 @@ def test_any_answer_is_a_batch_of_possible_values_or_a_known_error(
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=[f"{path.parent.name}-{path.name}" for path in FOLDERS])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(break_=twice())
+def test_an_answer_with_a_key_twice_is_never_read(folder: Path, break_: Broken) -> None:
+    bodies = [(folder / answer.body).read_bytes() for answer in golden.load(folder).answers if answer.body]
+    for body in bodies:
+        broken = break_(body)
+        if broken != body:
+            with pytest.raises(ContractBroken):
+                decode_json(Response(200, {}, broken), object)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=[f"{path.parent.name}-{path.name}" for path in FOLDERS])

@@ -153,6 +153,17 @@ async def test_a_code_is_forgotten_a_day_after_it_occurred(
     assert ("cdn_status_responses", (("status", "418"), ("tier", "origin"))) not in batch.metrics
 
 
+@pytest.mark.parametrize("code", ["403", "404", "429", "499", "503", "530"])
+async def test_an_error_that_occurred_before_a_restart_is_zero_after_it(
+    build: Build, server: Server, code: str
+) -> None:
+    server.counts = {"200": 5}
+
+    batch = await read(build("swiftfederation", server, **SETTINGS))
+
+    assert value(batch, "cdn_status_responses", status=code, tier="origin") == 0
+
+
 async def test_server_errors_come_with_the_record_behind_them(build: Build, server: Server) -> None:
     server.silent = {WINDOW.start + 10 * MINUTE}
     batch = await read(build("swiftfederation", server, **SETTINGS))

@@ -1,19 +1,27 @@
 """Names that SwiftFederation does not know: found, left out, told, and asked for again."""
 
-from collections.abc import Sequence
-
 import anyio
 import numpy as np
 import pytest
 import structlog
 
 from tests.conftest import LoopClock
-from tests.vendors.swiftfederation_server import SETTINGS, WINDOW, Build, Server, failure, read, states, value
-from watcher.collect.vendors.swiftfederation.roster import RETRY, RETRY_LAST, Refusal, Roster
+from tests.vendors.swiftfederation_server import (
+    SETTINGS,
+    WINDOW,
+    Build,
+    Server,
+    checks,
+    failure,
+    found,
+    read,
+    resources,
+    states,
+)
+from watcher.collect.vendors.swiftfederation.roster import DOUBT, RETRY, Roster
 from watcher.errors import NetworkFailed, RequestRefused
 from watcher.model.inventory import ItemKind
-from watcher.model.sample import SampleBatch
-from watcher.model.time import MINUTE, SECOND
+from watcher.model.time import MINUTE
 
 pytestmark = pytest.mark.looptime
 
@@ -25,10 +33,6 @@ MANY = {**SETTINGS, "domains": NAMES}
 def server() -> Server:
     """SwiftFederation, where all is well."""
     return Server()
-
-
-def resources(batch: SampleBatch) -> Sequence[str]:
-    return [dict(entity)["resource"] for entity in batch.entities]
 
 
 async def test_an_unknown_name_is_found_by_halves_and_the_others_are_read(
@@ -85,15 +89,16 @@ async def test_a_failure_on_the_way_keeps_what_was_found(build: Build, server: S
     assert server.asked == [NAMES[1:]]
 
 
-async def test_names_are_states_and_inventory(build: Build, server: Server) -> None:
+async def test_names_are_states_and_inventory(build: Build, server: Server, clock: LoopClock) -> None:
     server.unknown = {"b.test"}
     domains = ["A.test", "b.test", "*.c.test"]
-    batch = await states(build("swiftfederation", server, **{**SETTINGS, "domains": domains}))
+    collector = build("swiftfederation", server, **{**SETTINGS, "domains": domains})
+    await states(collector)
+    batch = await checks(collector, clock)
 
     assert (batch.stream, batch.width, batch.complete) == ("domains", 0, True)
     assert resources(batch) == domains
-    assert [value(batch, "domain_status", entity, status="found") for entity in range(3)] == [1, 0, 1]
-    assert [value(batch, "domain_status", entity, status="not_found") for entity in range(3)] == [0, 1, 0]
+    assert [found(batch, entity) for entity in range(3)] == [1, 0, 1]
     assert batch.remark == "1 of 3 domains not known to the vendor: b.test"
     (listing,) = batch.listings
     assert (listing.kind, listing.complete) == (ItemKind.DOMAIN, True)
@@ -105,8 +110,30 @@ async def test_names_are_states_and_inventory(build: Build, server: Server) -> N
     assert exemplar.entity == 1
     assert exemplar.facts == {
         "domain": "b.test",
-        "answer": "HTTP 404 ServiceName.NotFound: Domain is not found. (trace trace-1)",
+        "answer": "HTTP 404 ServiceName.NotFound (trace trace-1)",
     }
+
+
+async def test_one_refusal_proves_nothing(build: Build, server: Server, clock: LoopClock) -> None:
+    collector = build("swiftfederation", server, **SETTINGS)
+    await read(collector)
+    server.replies = [failure(404, "ServiceName.NotFound")] * 2
+    with structlog.testing.capture_logs() as logs:
+        assert resources(await read(collector)) == ["b.test"]
+        doubtful = await states(collector)
+        after = await checks(collector, clock)
+
+    assert resources(doubtful) == ["a.test", "b.test"]
+    assert np.isnan(found(doubtful, 0))
+    assert found(doubtful, 1) == 1
+    (listing,) = doubtful.listings
+    assert ([item.id for item in listing.items], listing.complete) == (["b.test"], False)
+    assert not doubtful.exemplars
+    assert doubtful.remark == "1 of 2 domains not known to the vendor: a.test"
+    assert [found(after, 0), found(after, 1)] == [1, 1]
+    assert after.remark == ""
+    assert resources(await read(collector)) == ["a.test", "b.test"]
+    assert logs == []
 
 
 async def test_each_reading_of_states_asks_for_some_of_the_names(build: Build, server: Server) -> None:
@@ -135,60 +162,56 @@ async def test_two_streams_that_start_together_search_once(build: Build, server:
     assert server.asked.count(["n17.test"]) == 1
 
 
-async def test_an_unknown_name_is_asked_for_again_once_an_hour(
+async def test_an_unknown_name_is_asked_for_again_ever_more_rarely(
     build: Build, server: Server, clock: LoopClock
 ) -> None:
     server.unknown = {"b.test"}
     collector = build("swiftfederation", server, **SETTINGS)
     await read(collector)
-    server.requests.clear()
-
-    for _ in range(180):
+    began, asked = clock.now(), list[int]()
+    for _ in range(5 * 60):
         clock.shift += MINUTE
+        server.requests.clear()
         await states(collector)
+        asked += [(clock.now() - began) // MINUTE] * server.asked.count(["b.test"])
 
-    assert server.asked.count(["b.test"]) == 3
-    assert server.asked.count(["a.test"]) == 177
+    assert asked == [4, 9, 19, 39, 79, 139, 199, 259]
 
 
-async def test_many_unknown_names_are_asked_for_again_one_a_poll(
+async def test_many_unknown_names_are_asked_for_in_bounded_calls(
     build: Build, server: Server, clock: LoopClock
 ) -> None:
-    server.unknown = set(NAMES[:10])
-    collector = build("swiftfederation", server, **MANY)
+    names = [f"n{number}.test" for number in range(200)]
+    collector = build("swiftfederation", server, **{**SETTINGS, "domains": names})
+    server.unknown = set(names[:150])
     await read(collector)
-    clock.shift += RETRY
     server.requests.clear()
 
-    for _ in range(11):
-        await states(collector)
+    for count in (50, 100, 150):
+        batch = await checks(collector, clock)
+        assert batch.values[0, 1, :150].tolist() == pytest.approx(
+            [1] * count + [np.nan] * (150 - count), nan_ok=True
+        )
+        assert len(server.requests) <= 99
+        server.requests.clear()
 
-    assert server.asked == [*([name] for name in NAMES[:10]), NAMES[10:]]
+
+async def test_a_search_that_was_cut_short_repeats_no_refused_call(build: Build, server: Server) -> None:
+    server.unknown = {"n17.test"}
+    collector = build("swiftfederation", server, **MANY)
+    refusal = failure(404, "ServiceName.NotFound")
+    server.replies = [refusal, refusal, *[NetworkFailed("reset")] * 3]
+    with pytest.raises(NetworkFailed):
+        await read(collector)
+    refused = server.asked[:2]
+
+    assert len(resources(await read(collector))) == 49
+    assert all(server.asked.count(group) == 1 for group in refused)
 
 
-async def test_a_name_that_is_known_again_is_read_again(
+async def test_a_name_that_vanishes_later_is_found_out(
     build: Build, server: Server, clock: LoopClock
 ) -> None:
-    server.unknown = {"b.test"}
-    collector = build("swiftfederation", server, **SETTINGS)
-    with structlog.testing.capture_logs() as logs:
-        for _ in range(3):
-            await read(collector)
-            await states(collector)
-        server.unknown.clear()
-        clock.shift += RETRY + SECOND
-        batch = await states(collector)
-
-    assert batch.remark == ""
-    assert value(batch, "domain_status", 1, status="found") == 1
-    assert resources(await read(collector)) == ["a.test", "b.test"]
-    assert [(line["event"], line["domain"]) for line in logs] == [
-        ("domain_unknown", "b.test"),
-        ("domain_known_again", "b.test"),
-    ]
-
-
-async def test_a_name_that_vanishes_later_is_found_out(build: Build, server: Server) -> None:
     collector = build("swiftfederation", server, **MANY)
     await read(collector)
     server.unknown = {"n3.test"}
@@ -196,44 +219,7 @@ async def test_a_name_that_vanishes_later_is_found_out(build: Build, server: Ser
     batch = await read(collector)
 
     assert "n3.test" not in resources(batch)
-    assert value(await states(collector), "domain_status", 3, status="not_found") == 1
-
-
-async def test_a_vendor_that_forgot_all_names_is_noticed_when_it_remembers(
-    build: Build, server: Server, clock: LoopClock
-) -> None:
-    collector = build("swiftfederation", server, **MANY)
-    server.unknown = set(NAMES)
-    with pytest.raises(RequestRefused):
-        await read(collector)
-    server.requests.clear()
-    for _ in range(10):
-        clock.shift += MINUTE
-        with pytest.raises(RequestRefused):
-            await read(collector)
-    assert [len(asked) for asked in server.asked] == [1]
-
-    server.unknown.clear()
-    clock.shift += RETRY_LAST
-    await states(collector)
-    await read(collector)
-
-    assert resources(await read(collector)) == NAMES
-
-
-async def test_a_vendor_that_remembers_one_is_asked_for_the_others_in_the_same_reading(
-    build: Build, server: Server, clock: LoopClock
-) -> None:
-    collector = build("swiftfederation", server, **MANY)
-    server.unknown = set(NAMES)
-    assert not any((await states(collector)).values[0, 0])
-    server.unknown.clear()
-    clock.shift += RETRY
-
-    batch = await states(collector)
-
-    assert resources(batch) == NAMES
-    assert batch.values[0, 0].all()
+    assert found(await checks(collector, clock), 3) == 0
 
 
 async def test_what_another_call_could_not_learn_is_not_told_as_unknown(build: Build, server: Server) -> None:
@@ -257,7 +243,9 @@ async def test_a_404_of_another_kind_names_no_name(build: Build, server: Server)
 def test_a_clock_that_was_set_back_keeps_no_name_away() -> None:
     roster = Roster(["a", "b"])
     roster.answered(["a"])
-    roster.refused("b", Refusal(10 * RETRY, "404"))
+    roster.refused("b", 10 * RETRY, "404")
 
     assert roster.to_check(10 * RETRY + 1, 50) == ["a"]
     assert roster.to_check(5 * RETRY, 50) == ["b"]
+    assert not roster.refused("b", 5 * RETRY, "404")
+    assert roster.refused("b", 5 * RETRY + DOUBT, "404")

@@ -49,6 +49,18 @@ def test_how_much_is_read_fine_can_be_chosen() -> None:
 
 
 @pytest.mark.parametrize(
+    ("names", "bins", "days"),
+    [(1, 288, 30), (100, 288, 30), (400, 72, 30), (2_000, 14, 14), (40_000, 1, 1)],
+)
+def test_many_names_make_shorter_windows(names: int, bins: int, days: int) -> None:
+    """A reading is held in memory whole: each of its bins may hold 500 codes of each name."""
+    domains = [f"n{number}.example.com" for number in range(names)]
+    past, fine, _ = source_streams(settings(domains=domains, backfill="60d"))
+
+    assert (fine.most, past.most) == (bins, days)
+
+
+@pytest.mark.parametrize(
     ("wrong", "words"),
     [
         ({"domains": []}, "at least 1 item"),
@@ -58,7 +70,7 @@ def test_how_much_is_read_fine_can_be_chosen() -> None:
         ({"domains": ["bücher.test"]}, "no domain name"),
         ({"domains": ["a.test/"]}, "no domain name"),
         ({"fzone": "S G"}, "match pattern"),
-        ({"fine_backfill": "31d"}, "out of bounds"),
+        ({"fine_backfill": "401d"}, "out of bounds"),
         ({"fine_backfill": "0s"}, "out of bounds"),
         ({"auth": {"kind": "header", "name": "Host", "value": "x"}}, "header of the call itself"),
         ({"auth": {"kind": "header", "name": "X-SFD-Date", "value": "x"}}, "header of the call itself"),

@@ -2,11 +2,11 @@
 
 import datetime as dt
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-import anyio
 import pytest
 import structlog
 import trustme
@@ -23,11 +23,12 @@ from tests.vendors.tls_servers import (
     target,
     values,
 )
-from watcher.collect.probing import Turns, addresses, ascii_name, resolve
-from watcher.collect.vendors.tls.endpoint import MOST_DISCOVERED, discovered
+from watcher.collect.discovery import discovered, fresh
+from watcher.collect.vendors.tls.endpoint import Endpoint
+from watcher.collect.vendors.tls.readings import Reading, grid
 from watcher.errors import NetworkFailed
 from watcher.model.inventory import Item, ItemKind, Known
-from watcher.model.time import DAY, SECOND, Instant
+from watcher.model.time import DAY, Instant
 from watcher.store.codec import decode, encode
 
 WWW = "www.example.com"
@@ -148,7 +149,7 @@ async def test_more_addresses_than_an_endpoint_has_are_cut_and_told_of(ca: trust
         batch = await Probing(ca_file, f"{WWW}:{port}", dns={WWW: many}).read()
 
     assert len(batch.entities) == 17
-    assert batch.remark.endswith(f"{WWW} has 19 addresses, of which 16 are probed")
+    assert batch.note == f"{WWW} has 19 addresses, of which 16 are probed"
 
 
 async def test_a_name_is_asked_for_in_ascii(ca: trustme.CA, ca_file: str) -> None:
@@ -239,6 +240,8 @@ def test_what_is_discovered() -> None:
         domain("own.example.com", source="edge"),
         domain("plain.example.com", tls="no"),
         domain("off.example.com", status="offline"),
+        domain("c.example.com", status="configuring"),
+        domain("unknown.example.com", status="a new word"),
         domain("*.example.com"),
         domain(".example.com"),
         domain("Bücher.example"),
@@ -246,7 +249,29 @@ def test_what_is_discovered() -> None:
         Known("ali", "alibaba_cdn", Item(ItemKind.ORIGIN, "origin.example.com")),
     ]
 
-    assert discovered(known, "edge", AT) == ("a.example.com", "b.example.com", "xn--bcher-kva.example")
+    assert discovered(fresh(known, AT), "edge") == (
+        "a.example.com",
+        "b.example.com",
+        "c.example.com",
+        "unknown.example.com",
+        "xn--bcher-kva.example",
+    )
+
+
+async def test_a_domain_that_is_being_configured_stays_probed_and_keeps_what_was_learned(
+    ca: trustme.CA, ca_file: str
+) -> None:
+    dns = {"b.example.com": ["127.0.0.1"]}
+    async with serving(issued(ca, WWW, until=UNTIL)) as address:
+        probing = Probing(ca_file, target(address), discover=True, dns=dns, known=[domain("b.example.com")])
+        entities = (await probing.read()).entities
+        for status in ("configuring", "configure_failed", "applying"):
+            probing.known = [domain("b.example.com", status=status)]
+            assert (await probing.read()).entities == entities
+        probing.known = [domain("b.example.com", status="stopping")]
+        after = await probing.read()
+
+    assert len(after.entities) == len(entities) - 2
 
 
 async def test_what_is_configured_is_not_probed_twice(ca: trustme.CA, ca_file: str) -> None:
@@ -261,12 +286,16 @@ async def test_what_is_configured_is_not_probed_twice(ca: trustme.CA, ca_file: s
     assert len(batch.entities) == 3
 
 
-async def test_no_more_names_are_discovered_than_can_be_probed(ca: trustme.CA, ca_file: str) -> None:
-    known = [domain(f"d{n:04}.example.com") for n in range(MOST_DISCOVERED + 7)]
+async def test_any_number_of_names_may_be_discovered(ca: trustme.CA, ca_file: str) -> None:
+    names = [f"d{n:04}.example.com" for n in range(600)]
+    dns = {name: ["127.0.0.1"] for name in names}
     async with serving(issued(ca, WWW)) as address:
-        batch = await Probing(ca_file, target(address), discover=True, known=known).read()
+        probing = Probing(ca_file, target(address), discover=True, dns=dns, known=map(domain, names))
+        batch = await probing.read()
 
-    assert batch.remark.endswith("507 names discovered, of which 500 are probed")
+    assert len(batch.entities) == 2 * 601
+    assert batch.complete
+    assert batch.note == ""
 
 
 async def test_before_any_source_has_listed_a_domain_there_is_nothing_to_probe(ca_file: str) -> None:
@@ -275,48 +304,17 @@ async def test_before_any_source_has_listed_a_domain_there_is_nothing_to_probe(c
     batch = await probing.read()
 
     assert (stream.name, batch.entities, batch.complete) == ("handshakes", (), False)
-    assert batch.remark == "no source has listed a domain yet"
+    assert (batch.remark, batch.note) == ("", "no source has listed a domain yet")
     assert decode(encode(batch)).values.shape == batch.values.shape
 
 
-# --- what probes share
+# --- many
 
 
-async def test_names_are_looked_up_for_real() -> None:
-    assert set(await resolve("localhost")) <= {"127.0.0.1", "::1"}
-    with pytest.raises(NetworkFailed, match="does not resolve"):
-        await resolve("nowhere.invalid")
+async def test_a_reading_of_thousands_of_names_is_made_in_no_time() -> None:
+    readings = [Reading(Endpoint(f"d{n % 5_000}.example", f"10.0.{n // 250}.1"), None) for n in range(10_000)]
+    began = time.perf_counter()
+    samples = grid(readings, AT)
 
-
-async def test_a_name_server_that_is_silent_is_not_waited_for() -> None:
-    async def never(host: str) -> list[str]:
-        await anyio.sleep_forever()
-        return [host]
-
-    assert await addresses(WWW, never, 50) == "the name did not resolve within 0 s"
-
-
-@pytest.mark.parametrize("wrong", ["", "a..b", "-/-", "a b", "x" * 64, ".".join(["x" * 60] * 5), "ü" * 64])
-def test_what_is_no_host_name_is_refused(wrong: str) -> None:
-    with pytest.raises(ValueError, match="is no host name"):
-        ascii_name(wrong)
-
-
-async def test_those_that_did_not_answer_in_their_turn_come_last() -> None:
-    asked: list[int] = []
-
-    async def question(key: int) -> int | str:
-        asked.append(key)
-        return "silent" if key < 3 else key
-
-    turns = Turns[int]()
-    for _ in range(2):
-        assert await turns.ask(range(5), question, SECOND) == {
-            0: "silent",
-            1: "silent",
-            2: "silent",
-            3: 3,
-            4: 4,
-        }
-
-    assert asked == [0, 1, 2, 3, 4, 3, 4, 0, 1, 2]
+    assert len(samples.entities) == 15_000
+    assert time.perf_counter() - began < 0.6

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,11 +42,11 @@ def certificate(
     slot: str = "c1", /, *, source: str = "lsw", ends: Instant = AT + 90 * DAY, **facts: str
 ) -> Known:
     item = Item(ItemKind.CERTIFICATE, slot, {"domains": WWW, "not_after": rfc3339(ends), **facts})
-    return Known(source, "leaseweb", item)
+    return Known(source, "leaseweb", item, AT, AT)
 
 
-def served(certificates: str) -> Known:
-    return Known("lsw", "leaseweb", Item(ItemKind.DOMAIN, WWW, {"certificate": certificates}))
+def served(certificates: str, *, source: str = "lsw", **facts: str) -> Known:
+    return Known(source, "leaseweb", Item(ItemKind.DOMAIN, WWW, {"certificate": certificates, **facts}))
 
 
 # --- renewed, but not deployed
@@ -118,6 +119,27 @@ def test_where_no_vendor_has_certificates_nobody_can_say() -> None:
     assert Claims([probes]).contradiction(WWW, finding()) is None
 
 
+def test_where_another_vendor_serves_the_name_and_does_not_say_with_what_nobody_can_say() -> None:
+    """A name served by two CDNs: what is presented may be the other's, for good."""
+    ours, other = certificate(serial="cd34"), served("", source="ali", status="online")
+
+    assert Claims([ours, other]).contradiction(WWW, finding()) is None
+    wild = Known("ali", "alibaba_cdn", Item(ItemKind.DOMAIN, ".example.com"))
+    assert Claims([ours, wild]).contradiction(WWW, finding()) is None
+    assert Claims([ours, served("", source="ali", status="offline")]).contradiction(WWW, finding())
+    assert Claims([ours, served("c9"), other]).contradiction(WWW, finding()) == ""
+    own = certificate("old", serial="ab12")
+    assert Claims([ours, own, other]).contradiction(WWW, finding()), "the one presented is known to be ours"
+
+
+async def test_what_its_vendor_has_not_listed_for_long_is_no_claim(ca: trustme.CA, ca_file: str) -> None:
+    stale = replace(certificate(ends=AT + 300 * DAY), last_seen=AT - 8 * DAY)
+    async with serving(issued(ca, WWW, until=UNTIL)) as address:
+        batch = await Probing(ca_file, target(address), known=[stale]).read()
+
+    assert "deployed" not in values(batch, domain=WWW, address=address)
+
+
 def test_of_a_vendor_that_has_both_the_newer_one_counts() -> None:
     claims = Claims([certificate("old", serial="ab12"), certificate("new", serial="cd34")])
 
@@ -185,9 +207,31 @@ def test_what_is_no_habit_teaches_nothing() -> None:
     assert seen(-DAY, -DAY).renewed_with == ()
 
 
+def test_one_renewal_is_one_however_often_the_old_certificate_is_seen_again() -> None:
+    """As where addresses that were renewed and such that were not take turns in DNS."""
+    old, new = finding("0"), finding("1", begins=AT, ends=AT + 90 * DAY)
+    record = Record.of(old)
+    for hour in range(10):
+        record = record.followed(new if hour % 2 == 0 else old, AT + hour * HOUR)
+
+    assert record.renewed_with == (30 * DAY,)
+    assert recorded(record.item(WWW, WWW).facts) == record
+
+
+def test_certificates_that_live_shorter_have_another_habit() -> None:
+    record = seen(30 * DAY, 30 * DAY)
+    now = record.ends - 30 * DAY
+    shorter = record.followed(finding("9", begins=now, ends=now + 47 * DAY), now)
+
+    assert record.renews_at == 30 * DAY
+    assert shorter.renewed_with == ()
+    alike = record.followed(finding("9", begins=now, ends=now + 88 * DAY), now)
+    assert alike.renews_at == 30 * DAY
+
+
 def test_the_same_certificate_and_an_older_one_are_no_renewals() -> None:
     record = Record.of(finding())
-    older = record.followed(finding("1", ends=AT + DAY), AT)
+    older = record.followed(finding("1", begins=AT - 89 * DAY, ends=AT + DAY), AT)
 
     assert record.followed(finding(), AT + DAY) == record
     assert older.renewed_with == ()

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID
 
 from watcher.collect.collector import Access, StreamSpec, Window
-from watcher.collect.probing import BUDGET, Resolve
+from watcher.collect.hosts import Resolve
+from watcher.collect.probing import BUDGET
 from watcher.collect.vendors.tls.collector import Tls
 from watcher.collect.vendors.tls.readings import METRICS
 from watcher.collect.vendors.tls.settings import TlsSettings
@@ -42,8 +43,13 @@ def issued(ca: trustme.CA, *names: str, until: dt.datetime | None = None) -> ssl
     return context_of(ca.issue_cert(*names, not_after=until, key_type=trustme.KeyType.ECDSA))
 
 
-def made(ca: trustme.CA, tmp_path: Path, *names: x509.ExtensionType) -> ssl.SSLContext:
-    """A certificate with its name in the CN, as was custom before 2000, and with these extensions."""
+def made(
+    ca: trustme.CA,
+    tmp_path: Path,
+    *names: x509.ExtensionType,
+    begins: dt.datetime = dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
+) -> ssl.SSLContext:
+    """A certificate of a month, its name in the CN, as was custom before 2000, and with these extensions."""
     key = ec.generate_private_key(ec.SECP256R1())
     root_key = serialization.load_pem_private_key(ca.private_key_pem.bytes(), None)
     assert isinstance(root_key, ec.EllipticCurvePrivateKey)
@@ -54,8 +60,8 @@ def made(ca: trustme.CA, tmp_path: Path, *names: x509.ExtensionType) -> ssl.SSLC
         .issuer_name(root.subject)
         .public_key(key.public_key())
         .serial_number(0xABCDEF)
-        .not_valid_before(dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
-        .not_valid_after(dt.datetime(2020, 2, 1, tzinfo=dt.UTC))
+        .not_valid_before(begins)
+        .not_valid_after(begins + dt.timedelta(days=31))
     )
     for extension in names:
         builder = builder.add_extension(extension, critical=False)
@@ -89,6 +95,11 @@ def reissued(root: trustme.CA, between: trustme.CA, until: dt.datetime) -> trust
     again = trustme.CA.from_pem(pem, between.private_key_pem.bytes())
     again.parent_cert = between.parent_cert
     return again
+
+
+def self_signed(root: trustme.CA, until: dt.datetime) -> trustme.CA:
+    """A root authority anew, with another end."""
+    return reissued(root, root, until)
 
 
 def named(*names: str) -> x509.SubjectAlternativeName:
@@ -135,7 +146,8 @@ def port_of(listener: Any) -> int:  # noqa: ANN401 - of several sockets, which s
 def names(table: Mapping[str, Sequence[str]]) -> Resolve:
     """DNS as a table, looked at on each question; a name that is not in it does not resolve."""
 
-    async def look_up(host: str) -> Sequence[str]:
+    async def look_up(host: str, timeout: Duration) -> Sequence[str]:  # noqa: ASYNC109 - as the real one
+        del timeout
         if host not in table:
             raise NetworkFailed("the name does not resolve")
         return table[host]

@@ -9,10 +9,11 @@ from typing import Final
 import anyio
 
 from watcher.app import daemon
+from watcher.collect.source import ERRANDS
 from watcher.config import Config
-from watcher.model.ports import ErrandKind
+from watcher.model.ports import Errand, ErrandKind
 from watcher.model.sample import BACKFILL, Cursor, Sight
-from watcher.model.time import Instant
+from watcher.model.time import SECOND, Instant
 from watcher.runtime.clock import SystemClock
 from watcher.store.database import Database
 from watcher.store.errands import SqlErrands
@@ -22,6 +23,8 @@ from watcher.store.migrate import upgrade as migrate
 
 LOOK: Final = 0.5
 """Seconds between two looks at how far it is."""
+PROMPT: Final = 2 * ERRANDS / SECOND
+"""Seconds within which a daemon that can takes it up."""
 
 
 class Outcome(StrEnum):
@@ -40,6 +43,8 @@ class Progress:
     """Of `<stream>.backfill`."""
     sights: Mapping[str, Sight] = field(default_factory=dict)
     """Of all streams of the source, by name."""
+    waiting: bool = False
+    """Whether the running daemon has not taken it up for longer than it needs to."""
 
     @property
     def is_read(self) -> bool:
@@ -67,10 +72,9 @@ async def backfill(
     """
     async with await Database.open(config.database.reveal(), clock=SystemClock()) as database:
         await migrate(database)
-        before = await _cursors(database, source)
         owner = await SqlHistory(database).owner()
-        errand = await SqlErrands(database).leave(source, ErrandKind.BACKFILL, since=since, until=until)
-        watch = _Watch(database, source, errand, before, tell)
+        left = await SqlErrands(database).leave(source, ErrandKind.BACKFILL, since=since, until=until)
+        watch = _Watch(database, Errand(left, source, ErrandKind.BACKFILL, since, until), tell)
         if owner is not None and owner.alive:
             return await watch.until_read(stop)
         async with _own_daemon(config, source):
@@ -94,19 +98,19 @@ async def _own_daemon(config: Config, source: str) -> AsyncIterator[None]:
 class _Watch:
     """Reads how far it is out of the database, whoever writes it there."""
 
-    def __init__(
-        self, database: Database, source: str, errand: int, before: Mapping[str, Cursor], tell: Tell
-    ) -> None:
+    def __init__(self, database: Database, errand: Errand, tell: Tell) -> None:
         self._database = database
-        self._source = source
         self._errand = errand
-        self._before = before
         self._tell = tell
+        self._began = anyio.current_time()
 
     async def until_read(self, stop: anyio.Event, *, caught_up: bool = False) -> Outcome:
         """Look until it is read, and until what is newest is too where `caught_up` is asked for."""
         while not stop.is_set():
-            if not await self._waits():
+            if await self._waits():
+                if anyio.current_time() - self._began > PROMPT:
+                    self._tell(Progress(waiting=True))
+            else:
                 progress = await self._progress()
                 self._tell(progress)
                 if progress.is_read and (progress.has_caught_up or not caught_up):
@@ -118,20 +122,25 @@ class _Watch:
         return Outcome.STOPPED
 
     async def _waits(self) -> bool:
-        waiting = await SqlErrands(self._database).waiting(self._source)
-        return any(errand.id == self._errand for errand in waiting)
+        waiting = await SqlErrands(self._database).waiting(self._errand.source)
+        return any(errand.id == self._errand.id for errand in waiting)
 
     async def _progress(self) -> Progress:
-        cursors = await _cursors(self._database, self._source)
-        mine = [cursor for name, cursor in cursors.items() if self._before.get(name) != cursor]
+        """Of what the errand began: of every stream of which a part of its span had been read."""
+        cursors = await SqlJournal(self._database).cursors()
         sights = await SqlHistory(self._database).sights()
-        return Progress(mine, {sight.stream: sight for sight in sights if sight.source == self._source})
+        source = self._errand.source
+        mine = [
+            cursor
+            for (of, name), cursor in cursors.items()
+            if of == source and name.endswith(BACKFILL) and self._is_part(cursor)
+        ]
+        return Progress(mine, {sight.stream: sight for sight in sights if sight.source == source})
+
+    def _is_part(self, cursor: Cursor) -> bool:
+        since, until = self._errand.since, self._errand.until
+        return (cursor.until or 0) > since and (until is None or cursor.since < until)
 
     async def _is_owned(self) -> bool:
         owner = await SqlHistory(self._database).owner()
         return owner is not None and owner.alive
-
-
-async def _cursors(database: Database, source: str) -> Mapping[str, Cursor]:
-    cursors = await SqlJournal(database).cursors()
-    return {name: cursor for (of, name), cursor in cursors.items() if of == source and BACKFILL in name}

@@ -112,17 +112,16 @@ class Coverage:
         """Rules that look at probes of a domain, or at what its sources count of it or of what serves it."""
         found = set(self.of_probes(domain.name))
         for one in domain.listed:
-            ids = {one.item.id, *one.item.facts.get("distribution", "").split(",")}
-            for resource in ids - {""}:
+            for resource in {one.item.id, *one.item.words("distribution")}:
                 found |= self._labels.get((one.source, "resource", resource), set())
             found |= self._labels.get((one.source, "domain", one.item.id), set())
         return found
 
     def of_origin(self, origin: Origin) -> set[str]:
-        """Rules that look at an origin itself."""
-        ids = {(one.source, name) for one in origin.listed for name in (one.item.id, origin.name)}
-        found = (self._labels.get((source, "origin", name), set()) for source, name in ids)
-        return {rule for some in found for rule in some}
+        """Rules that look at an origin itself, or at a group that it is in."""
+        own = {(one.source, "origin", name) for one in origin.listed for name in (one.item.id, origin.name)}
+        groups = {(one.source, "resource", one.item.id) for one in origin.groups}
+        return {rule for key in own | groups for rule in self._labels.get(key, ())}
 
 
 def _gaps(sources: Sequence[str], estate: Estate, coverage: Coverage) -> Iterator[Gap]:

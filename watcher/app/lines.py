@@ -19,6 +19,7 @@ from watcher.collect.transport import aiohttp_exchange
 from watcher.collect.vendors import vendor
 from watcher.config import Config
 from watcher.config.settings import secrets_in
+from watcher.errors import SecretUnavailable
 from watcher.model.inventory import Known
 from watcher.model.ports import Clock, Errand
 from watcher.model.sample import Poll
@@ -81,9 +82,15 @@ def evidence_folder(config: Config) -> Path:
     return (Path(state) if state else config.path.parent) / "watcher-answers"
 
 
-def _values(source: SourceSettings) -> tuple[str, ...]:
-    """Every secret of a source as it is now."""
-    return tuple(value for _, secret in secrets_in(source) for value in secret.values())
+def _values(source: SourceSettings) -> tuple[str, ...] | None:
+    """Every secret of a source as it is now; None while one is unavailable (a file being replaced)."""
+    secrets = [secret for _, secret in secrets_in(source)]
+    try:
+        for secret in secrets:
+            secret.reveal()
+    except SecretUnavailable:
+        return None
+    return tuple(value for secret in secrets for value in secret.values())
 
 
 def _collector(

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from watcher.app import book
 from watcher.app.lines import Shared, chance, line_to
@@ -9,7 +10,13 @@ from watcher.app.senders import senders
 from watcher.collect.transport import client_session
 from watcher.collect.trial import Trial, try_source
 from watcher.config import Config
-from watcher.errors import DatabaseUnusable, DeliveryError, StoreUnavailable
+from watcher.errors import (
+    AuthenticationFailed,
+    DatabaseUnusable,
+    DeliveryError,
+    RejectedByClock,
+    StoreUnavailable,
+)
 from watcher.model.ports import ErrandKind
 from watcher.model.sample import Poll
 from watcher.notify.render import Renderer
@@ -17,6 +24,9 @@ from watcher.runtime.clock import SystemClock
 from watcher.store.database import Database
 from watcher.store.errands import SqlErrands
 from watcher.store.history import SqlHistory
+
+REJECTED: Final = {AuthenticationFailed.family, RejectedByClock.family}
+"""Families with which rejected credentials are held back."""
 
 
 async def try_sources(config: Config, names: Collection[str]) -> list[Trial]:
@@ -33,8 +43,12 @@ async def try_sources(config: Config, names: Collection[str]) -> list[Trial]:
 
 
 async def _let_in(config: Config, trials: Sequence[Trial]) -> None:
-    """Tell a daemon that holds rejected credentials back that they are good: it tries them within seconds."""
-    good = {trial.source for trial in trials} - {trial.source for trial in trials if trial.family == "auth"}
+    """Tell a daemon that holds rejected credentials back that they are good: it tries them within seconds.
+
+    They are where one stream was answered and none was rejected.
+    """
+    rejected = {trial.source for trial in trials if trial.family in REJECTED}
+    good = {trial.source for trial in trials if not trial.family} - rejected
     try:
         async with await Database.open(
             config.database.reveal(), clock=SystemClock(), create=False
@@ -43,8 +57,8 @@ async def _let_in(config: Config, trials: Sequence[Trial]) -> None:
             owner = await history.owner()
             if owner is None or not owner.alive:
                 return
-            rejected = {sight.source for sight in await history.sights() if sight.family == "auth"}
-            for source in sorted(good & rejected):
+            held_back = {sight.source for sight in await history.sights() if sight.family in REJECTED}
+            for source in sorted(good & held_back):
                 await SqlErrands(database).leave(source, ErrandKind.RENEW)
     except (DatabaseUnusable, StoreUnavailable):
         return  # then there is no daemon on it either, or none that could be told

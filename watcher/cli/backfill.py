@@ -27,6 +27,10 @@ from watcher.model.words import percent, span
 from watcher.runtime.clock import SystemClock
 
 EXIT: Final = {Outcome.DONE: DONE, Outcome.STOPPED: INTERRUPTED, Outcome.NO_DAEMON: 1}
+_WAITING: Final = (
+    "the daemon has not taken it up yet: it does as soon as it knows the streams of this source, which "
+    "`watcher status` shows; a daemon with another configuration never does"
+)
 _STEP: Final = 0.1
 """Of a span, between two lines where there is no terminal."""
 
@@ -71,10 +75,14 @@ class _Shown:
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
         self._said: dict[str, float] = {}
+        self._has_waited = False
 
     def hear(self, progress: app.Progress) -> None:
         """It is so far."""
         self.cursors = progress.cursors
+        if progress.waiting and not self._has_waited:
+            self._has_waited = True
+            sys.stderr.write(f"{_WAITING}\n")
         for cursor in progress.cursors:
             sight = progress.sights.get(cursor.stream)
             trouble = (
@@ -127,7 +135,7 @@ def _say(outcome: Outcome, cursors: Sequence[Cursor], now: Instant) -> None:
     elif outcome is Outcome.DONE:
         say("nothing of that span had been read yet: the daemon reads it in its turn")
     if any(cursor.since < now - HORIZON for cursor in cursors):
-        say(f"what is older than {span(HORIZON)} is kept and judges nothing")
+        say(f"what is older than {span(HORIZON)} judges nothing any more")
     match outcome:
         case Outcome.STOPPED:
             say("not all is read yet: the daemon goes on with it, at its next start if none runs")

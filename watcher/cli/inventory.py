@@ -52,17 +52,24 @@ def _show(found: Survey) -> None:
     else:
         domains = {domain.name: domain for domain in found.estate.domains}
         for origin in found.estate.origins:
-            _show_origin(origin.name, [domains[name] for name in origin.domains], found.watched)
+            _show_origin(
+                origin.name,
+                [domains[name] for name in origin.domains],
+                found.watched,
+                none="feeds no domain" if origin.is_linked else "domains not known",
+            )
         loose = [domain for domain in found.estate.domains if not domain.origins]
         if loose:
             _show_origin(NO_ORIGIN, loose, found.watched)
     _show_gaps(found.gaps)
 
 
-def _show_origin(name: str, domains: Sequence[Domain], watched: Mapping[str, Sequence[str]]) -> None:
+def _show_origin(
+    name: str, domains: Sequence[Domain], watched: Mapping[str, Sequence[str]], *, none: str = ""
+) -> None:
     say(name, style="bold")
     if not domains:
-        say("  feeds no domain")
+        say(f"  {none}")
     for domain in domains:
         rules = ", ".join(watched[domain.name]) or "none"
         say(f"  {domain.name}")
@@ -133,7 +140,8 @@ def _origin_json(origin: Origin) -> dict[str, object]:
     return {
         "origin": origin.name,
         "sources": sorted({one.source for one in origin.listed}),
-        "domains": list(origin.domains),
+        "domains": list(origin.domains) if origin.is_linked else None,
+        "groups": [one.item.id for one in origin.groups],
     }
 
 

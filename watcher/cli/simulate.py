@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import orjson
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from watcher.cli import logs
 from watcher.cli.options import ForOption
@@ -28,7 +29,9 @@ TRUTH_OPENING: Final = '{\n  "seed":'
 async def simulate(
     *,
     scenario: Annotated[Path, Parameter(help="What the vendors show.")] = ALL_VENDORS,
-    port: Annotated[int, Parameter(help="The common port; 0 is any free one.")] = 0,
+    port: Annotated[
+        int, Parameter(validator=Number(gte=0, lte=65_535), help="The common port; 0 is any free one.")
+    ] = 0,
     write: Annotated[
         Path | None, Parameter(help="Also write a configuration that reads them, for `watcher run -c FILE`.")
     ] = None,
@@ -54,13 +57,20 @@ async def simulate(
                     _write(
                         truth, orjson.dumps(simulation.truth(), option=orjson.OPT_INDENT_2).decode() + "\n"
                     )
-                sys.stdout.write(orjson.dumps(simulation.announcement()).decode() + "\n")
-                sys.stdout.flush()
+                _announce(orjson.dumps(simulation.announcement()).decode())
                 await stop.wait()
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else str(error)
             raise UserError(f"port {port}: {why}; choose another with --port") from error
     return 0
+
+
+def _announce(line: str) -> None:
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        raise UserError(f"the announcement cannot be written: {error.strerror}") from error
 
 
 def _ensure_ours(path: Path, opening: str) -> None:

@@ -28,7 +28,17 @@ SAME: Final[Duration] = DAY
 _EXCHANGES: Final = 3
 """Of one question: what broke the contract is most often the last answer, or it and one before do not fit."""
 _COMPLAINTS: Final = 256
-_LONG: Final = re.compile(r"[\w.+/=~-]{64,}")
+_PERSONAL: Final = re.compile(
+    r"""(?P<key>\b\w*?(?:user|owner|operator|person|contact|mail|phone|mobile|(?:^|\b|_)ip(?:_|\b)|account_name
+                      |domain_name|fail_reason)\w*["']?\s*[:=]\s*)
+        (?:"(?P<quoted>(?:[^"\\]|\\.)*)"? | [\[{][^\]}]*[\]}]? | [^\s,;&<>}\]"']+)
+      | (?P<address>[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+ | \b\d{1,3}(?:\.\d{1,3}){3}\b)""",
+    re.IGNORECASE | re.VERBOSE | re.ASCII,
+)
+"""What stands after a name that looks like a person's or a machine's of theirs, and mail and IP addresses."""
+_TELLING: Final = range(3, 101)
+"""Characters of such a value that is masked elsewhere in the text too: fewer stand in any text."""
+_LONG: Final = re.compile(r"[\w-]{64,}")
 """Longer than what is worth reading; without such runs masking takes linear time."""
 _HEADERS: Final = ("content-type", "content-length", "content-encoding", "date", "server", "retry-after")
 
@@ -90,9 +100,9 @@ class Evidence:
             return None
         complaint = (urlsplit([*exchanges][-1].request.url).path, re.sub(r"\d+", "0", str(error)))
         since, path = self._complaints.get(complaint, (now - SAME, None))
-        if path is not None and now - since < SAME:
+        if path is not None and now - since < SAME and path.exists():
             return path
-        text = redact(_report(error, exchanges, now), secrets)
+        text = _report(error, exchanges, secrets, now)
         path = self._write(text, now)
         if path is not None:
             if len(self._complaints) >= _COMPLAINTS:
@@ -107,7 +117,7 @@ class Evidence:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                 file.write(text)
-            for old in sorted(self._folder.glob(f"{self._source}.[0-9]*Z.txt"))[:-FILES]:
+            for old in sorted(self._folder.glob(f"{self._source}.????-??-??T*Z.txt"))[:-FILES]:
                 old.unlink()
         except OSError as error:
             if not self._unwritable:
@@ -119,22 +129,36 @@ class Evidence:
         return path
 
 
-def _report(error: ContractBroken, exchanges: Collection[Exchange], now: Instant) -> str:
+def _report(
+    error: ContractBroken, exchanges: Collection[Exchange], secrets: Collection[str], now: Instant
+) -> str:
+    """Known secrets go first, since what is masked by its look may take a part of one with it."""
+    longest = max(map(len, secrets), default=0)
     parts = [
-        "An answer that is not as documented; what looks like a secret is masked. Read it before sending it.",
-        f"{rfc3339(now)}  {error}",
+        "An answer that is not as documented; what looks like a secret or a person is masked.",
+        "Read it before sending it.",
+        f"{rfc3339(now)}  {redact(str(error), secrets)}",
     ]
     for exchange in exchanges:
         request = exchange.request
-        address = "/".join(map(_readable, request.url.split("/")))
+        address = "/".join(map(_readable, redact(request.url, secrets).split("/")))
         parts.append(f"\n{request.method} {address}")
-        parts += [f"  {_readable(f'{name}={value}')}" for name, value in request.query]
+        parts += [f"  {_readable(redact(f'{name}={value}', secrets))}" for name, value in request.query]
         parts.append(f"HTTP {exchange.status}, {exchange.size} bytes")
-        parts += [f"{name}: {value}" for name, value in exchange.headers]
-        cut = f"\n[the first {BODY} bytes]" if exchange.size > BODY else ""
-        parts.append("\n" + _readable(exchange.body.decode("utf-8", errors="replace")) + cut)
-    return "\n".join(parts) + "\n"
+        parts += [f"{name}: {redact(value, secrets)}" for name, value in exchange.headers]
+        body, cut = exchange.body.decode("utf-8", errors="replace"), ""
+        if exchange.size > BODY:
+            body, cut = body[: len(body) - longest], f"\n[the first {BODY} bytes]"  # one may be cut in two
+        parts.append("\n" + _readable(redact(body, secrets)) + cut)
+    return _impersonal("\n".join(parts)) + "\n"
 
 
 def _readable(text: str) -> str:
     return masked(_LONG.sub("***", text))
+
+
+def _impersonal(text: str) -> str:
+    """Without what tells of people: values by their keys, wherever else they stand, and addresses."""
+    found = {match["quoted"] or match["address"] or "" for match in _PERSONAL.finditer(text)}
+    clean = _PERSONAL.sub(lambda match: f"{match['key'] or ''}***", text)
+    return redact(clean, {value for value in found if len(value) in _TELLING})

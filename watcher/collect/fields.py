@@ -6,8 +6,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from watcher.document.fields import DurationField
 from watcher.document.secrets import SecretUrl
 from watcher.errors import SecretUnavailable
+from watcher.model.time import DAY, MINUTE, Duration
 
 
 def problem(what: str, hint: str) -> PydanticCustomError:
@@ -46,9 +48,17 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _fine_backfill(span: Duration) -> Duration:
+    if not 10 * MINUTE <= span <= 400 * DAY:
+        raise problem("out of bounds", "write 10m to 400d")
+    return span
+
+
 BaseUrl: TypeAlias = Annotated[SecretUrl, AfterValidator(_base_url)]
 """Scheme, host and path of an API."""
 Names: TypeAlias = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1), AfterValidator(_distinct)
 ]
 """At least one name, each once."""
+FineBackfill: TypeAlias = Annotated[DurationField, AfterValidator(_fine_backfill)]
+"""How much of a backfill is read in the finest bins; what is older is a stream of its own."""

@@ -14,10 +14,10 @@ from typing import Final, Protocol, TypeAlias
 from watcher.errors import (
     AuthenticationFailed,
     CollectError,
-    NetworkFailed,
     PermissionMissing,
     QuotaExceeded,
     RequestRefused,
+    TimedOut,
     VendorFailed,
 )
 from watcher.model.time import DAY, SECOND
@@ -76,8 +76,10 @@ class Request:
     body: bytes | None = None
     classify: Callable[[Response], CollectError | None] = by_status
     """How this vendor's answers read as errors."""
-    late: type[CollectError] = NetworkFailed
+    late: type[CollectError] = TimedOut
     """What it is when no answer comes in the time we give it."""
+    dated: bool = False
+    """Whether what proves who we are holds our time, so that a wrong clock looks like wrong credentials."""
     retry: bool = True
     """False where asking again by itself does harm (a login)."""
 

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -38,6 +38,8 @@ class _Seen:
     changed: Duration = 0
     """Its age when it was last seen to have changed; 0 while it is as it was first read."""
     again: bool = False
+    last: bool = False
+    """Whether it had changed when it was last read: then nobody knows whether it does so later still."""
 
 
 class Lateness:
@@ -46,16 +48,19 @@ class Lateness:
     def __init__(self, spec: StreamSpec) -> None:
         """`spec` says how young a bin is read, and how long again."""
         self._settle = spec.settle
-        self._fresh = spec.settle + 2 * spec.every + max(spec.width, spec.reads)
+        self._fresh = spec.settle + 2 * spec.every + spec.width
         self._most = min(_MOST, 2 + spec.overlap // spec.width) if spec.width else 0
         self._seen: dict[Instant, _Seen] = {}
-        self._changes: deque[Duration] = deque(maxlen=MEASURED)
+        self._changes: deque[float] = deque(maxlen=MEASURED)
+        """The ages of last changes; infinite where it is not known which was the last."""
         self._hashes = _Hasher()
         self.said_until: Instant | None = None
         """End of the newest bin in which the vendor said anything."""
         self.suggested_settle: Duration | None = None
-        """The age, in whole minutes, by which nearly every bin had its last value; None while few are.
+        """The age, in whole minutes, by which nearly every bin had its last value.
 
+        None while few were read again, or where bins still changed when they were last read: then a longer
+        `overlap` would measure it.
         Never less than the configured one: what bins were before they were first read is not known.
         """
 
@@ -75,21 +80,28 @@ class Lateness:
         if seen is None:
             self._seen[start] = _Seen(mark, fresh=age <= self._fresh)
             return
-        seen.again = True
-        if seen.mark != mark:
+        seen.again, seen.last = True, seen.mark != mark
+        if seen.last:
             seen.mark, seen.changed = mark, max(0, age)
 
     def _retire(self, seen: _Seen) -> None:
         if not (seen.again and seen.fresh):
             return
-        self._changes.append(seen.changed)
+        self._changes.append(inf if seen.last else seen.changed)
         if len(self._changes) >= LEAST:
             latest = sorted(self._changes)[ceil(NEARLY_ALL * len(self._changes)) - 1]
-            self.suggested_settle = max(self._settle, -(-latest // MINUTE) * MINUTE)
+            self.suggested_settle = None if latest == inf else self._in_minutes(int(latest))
+
+    def _in_minutes(self, age: Duration) -> Duration:
+        return max(self._settle, -(-age // MINUTE) * MINUTE)
 
 
 class _Hasher:
-    """Marks of bins: equal when the same was said of the same series, in whatever order. 0: nothing was."""
+    """Marks of bins: equal when the same was said of the same series, in whatever order. 0: nothing was.
+
+    Zeros say as little as silence where anything else is said: a code met for the first time brings a series,
+    which is 0 in all the bins before it.
+    """
 
     def __init__(self) -> None:
         self._tables: tuple[tuple[LabelSet, ...], tuple[MetricKey, ...]] = ((), ())
@@ -105,8 +117,8 @@ class _Hasher:
 
     def _mark(self, values: Floats) -> int:
         known = ~np.isnan(values)
-        bits = (values[known] + 0.0).view(np.uint64)  # -0.0 is 0.0
-        mixed = (bits ^ self._labels[known]) * _FIRST
+        told = known & (values != 0)
+        mixed = (values[told].view(np.uint64) ^ self._labels[told]) * _FIRST
         mixed = (mixed ^ (mixed >> _SHIFT)) * _SECOND
         return int(mixed.sum(dtype=np.uint64)) or int(known.any())
 

@@ -8,13 +8,14 @@ from typing import Final, TypeVar
 
 import anyio
 
+from watcher.collect.allowance import allowed
 from watcher.collect.breaker import Credentials
 from watcher.collect.collector import Collector
 from watcher.collect.evidence import Evidence, recording
 from watcher.collect.lookout import Lookout
 from watcher.collect.windows import woken
 from watcher.document.redaction import redact
-from watcher.errors import CollectError, ContractBroken, NetworkFailed
+from watcher.errors import CollectError, ContractBroken, TimedOut
 from watcher.model.ports import Clock, Errand
 from watcher.model.sample import Poll
 from watcher.model.time import MINUTE, SECOND, Duration, Instant
@@ -57,7 +58,7 @@ class Line:
     every: Duration = MINUTE
     """Cadence of asking what streams there are, until that is answered."""
     deadline: Duration = DEADLINE
-    """Of one question: all the calls that one window needs, their retries and waits included."""
+    """Of one question: all the calls that one window needs and their retries, waits for our pace left out."""
     secrets: set[str] = field(default_factory=set)
     """What no sight and no log line may show, whatever a vendor echoes; `Access.learned` adds to it."""
 
@@ -65,13 +66,15 @@ class Line:
     """What all streams together see; the source's transport counts into it."""
     evidence: Evidence | None = None
     """Keeps answers that are not as documented; without it none is kept."""
-    credential_values: Callable[[], Collection[str]] = tuple
-    """The secrets' values as they are now; looked at each minute, since files may change."""
+    credential_values: Callable[[], Collection[str] | None] = tuple
+    """The secrets' values as they are now, None while one is unavailable; files may change at any time."""
     errands: Callable[[], Awaitable[Sequence[Errand]]] = no_errands
     """What commands left to do for this source."""
 
-    async def ask(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def ask(self, call: Callable[[], Awaitable[T]], *, proof: bool = True) -> T:
         """One question to the vendor; an answer that is not as documented is asked for once more.
+
+        `proof` is whether an answer shows that the credentials are good.
 
         The second such answer is kept, and where it is added to the error as a note. Rejected credentials are
         not asked again: an answer to a login that cannot be read is an `AuthenticationFailed`.
@@ -80,19 +83,19 @@ class Line:
             CollectError: and nothing else but cancellation.
         """
         try:
-            return await self.credentials.use(lambda: self._once(call), self.clock)
+            return await self.credentials.use(lambda: self._once(call), self.clock, proof=proof)
         except ContractBroken:
-            return await self._ask_again(call)
+            return await self._ask_again(call, proof=proof)
 
     def words(self, said: CollectError | str) -> str:
         """What to say of an error, or what was said, without secrets; long texts are cut."""
         notes = [] if isinstance(said, str) else getattr(said, "__notes__", [])
         return "; ".join([redact(str(said), self.secrets)[:MESSAGE_LIMIT], *notes])
 
-    async def _ask_again(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _ask_again(self, call: Callable[[], Awaitable[T]], *, proof: bool) -> T:
         with recording() as exchanges:
             try:
-                return await self.credentials.use(lambda: self._once(call), self.clock)
+                return await self.credentials.use(lambda: self._once(call), self.clock, proof=proof)
             except ContractBroken as error:
                 if self.evidence is not None:
                     path = self.evidence.keep(error, exchanges, self.secrets, self.clock.now())
@@ -107,12 +110,12 @@ class Line:
 
     async def _once(self, call: Callable[[], Awaitable[T]]) -> T:
         try:
-            with anyio.fail_after(self.deadline / SECOND):
+            with allowed(self.deadline / SECOND):
                 return await call()
         except CollectError:
             raise
         except TimeoutError as error:
-            raise NetworkFailed(f"not answered within {span(self.deadline)}") from error
+            raise TimedOut(f"not answered within {span(self.deadline)}") from error
         except Exception as error:
             raise _known(error) from error
 

@@ -1,5 +1,6 @@
 """What all streams of one source see together: which answer, how the others fail, how much is asked."""
 
+from dataclasses import dataclass
 from math import nan
 from typing import Final, NamedTuple
 
@@ -18,43 +19,86 @@ class Traffic(NamedTuple):
     throttled: int
 
 
+@dataclass(slots=True)
+class _Failure:
+    """How a stream stands that is not answered. Moments are counted in answers of the source."""
+
+    since: int
+    """When it began to fail."""
+    last: int = 0
+    """When it last did."""
+    family: str = ""
+    blind: bool = False
+    """Whether it was when it last did."""
+
+
 class Lookout:
-    """One a source, shared by its streams and by its transport."""
+    """One a source, shared by its streams and by its transport.
+
+    Streams are asked at different times, so an outage of the source shows in them one by one. A stream is
+    `blind` where its failure may be one of the source: nothing else was answered since it began.
+    """
 
     def __init__(self) -> None:
         """Nothing was asked."""
-        self._streams: dict[str, str] = {}
-        """The family each stream fails with; empty where it is answered."""
+        self._answers = 0
+        self._streams: dict[str, _Failure | None] = {}
+        """None where a stream is answered."""
         self._traffic = Traffic(0, 0)
 
     def see(self, stream: str, error: CollectError | None) -> None:
         """A question of a stream was answered, or failed."""
-        self._streams[stream] = "" if error is None else error.family
+        if error is None:
+            self._streams[stream] = None
+            self._answers += stream != STREAMS  # which may be known without asking the vendor
+            return
+        failure = self._streams.get(stream) or _Failure(since=self._answers)
+        failure.last, failure.family = self._answers, error.family
+        self._streams[stream] = failure
+        failure.blind = self.blind(stream)
 
     def forget(self, stream: str) -> None:
         """The stream asks nothing more: how it ended says nothing of now."""
         self._streams.pop(stream, None)
+
+    def blind(self, stream: str) -> bool:
+        """Whether it fails, and no other is known to be answered since it began to."""
+        failure = self._streams.get(stream)
+        return failure is not None and (failure.since == self._answers or None not in self._real.values())
+
+    def overtaken(self, stream: str) -> bool:
+        """Whether it was blind when it was last asked, and another was answered since.
+
+        How it stands by now is not known then.
+        """
+        failure = self._streams.get(stream)
+        return failure is not None and failure.blind and failure.last < self._answers
 
     def count(self, *, throttled: bool) -> None:
         """One request was made."""
         self._traffic = Traffic(self._traffic.requests + 1, self._traffic.throttled + throttled)
 
     def taken(self) -> Traffic:
-        """What was counted since this was last called."""
-        taken, self._traffic = self._traffic, Traffic(0, 0)
-        return taken
+        """What was counted since this was last called.
+
+        At least one is throttled while a stream waits because of it: whoever waits asks nothing.
+        """
+        requests, throttled = self._traffic
+        self._traffic = Traffic(0, 0)
+        return Traffic(requests, max(throttled, int(self.fails("quota"))))
 
     @property
     def up(self) -> float:
-        """1 while any stream is answered, 0 while none is, NaN before anything was asked."""
-        states = self._states()
-        return float("" in states) if states else nan
+        """0 while any stream is blind, else 1; NaN before anything was asked."""
+        real = self._real
+        return float(not any(map(self.blind, real))) if real else nan
 
     def fails(self, family: str) -> bool:
         """Whether any stream presently fails so."""
-        return family in self._states()
+        return any(failure is not None and failure.family == family for failure in self._real.values())
 
-    def _states(self) -> set[str]:
-        """Of the real streams; of the list of them while there are no others."""
-        real = {family for stream, family in self._streams.items() if stream != STREAMS}
-        return real or set(self._streams.values())
+    @property
+    def _real(self) -> dict[str, _Failure | None]:
+        """The real streams; the list of them while there are no others."""
+        real = {stream: failure for stream, failure in self._streams.items() if stream != STREAMS}
+        return real or self._streams

@@ -22,12 +22,20 @@ import anyio.lowlevel
 import stamina
 import stamina.instrumentation
 import structlog
-from aiolimiter import AsyncLimiter
 
+from watcher.collect.allowance import not_counted
 from watcher.collect.evidence import record
 from watcher.collect.http import LONGEST_WAIT, Handler, Middleware, Request, Response, chain
 from watcher.collect.lookout import Lookout
-from watcher.errors import ClockSkewed, CollectError, NetworkFailed, QuotaExceeded, VendorFailed
+from watcher.errors import (
+    AuthenticationFailed,
+    ClockSkewed,
+    CollectError,
+    NetworkFailed,
+    QuotaExceeded,
+    RejectedByClock,
+    VendorFailed,
+)
 from watcher.model.ports import Clock
 from watcher.model.time import MINUTE, SECOND, Duration, Instant
 from watcher.model.words import span
@@ -42,7 +50,7 @@ SKEW: Final[Duration] = 5 * MINUTE
 _PUNCTUAL: Final = 0.001
 """Seconds by which a wait may end early: sleeping is not more exact."""
 _PASSING: Final = (VendorFailed, NetworkFailed, QuotaExceeded)
-_PERHAPS_CLOCK: Final = {"auth", "permission", "request"}
+_PERHAPS_CLOCK: Final = {"permission", "request"}
 """Families a vendor answers with when it does not say that it dislikes our time."""
 
 
@@ -124,8 +132,9 @@ def waiter() -> Middleware:
         try:
             return await call_next(request)
         except (QuotaExceeded, VendorFailed) as error:
-            if error.retry_after:
-                until, why = anyio.current_time() + min(error.retry_after, LONGEST_WAIT), str(error)
+            asked = anyio.current_time() + min(error.retry_after or 0, LONGEST_WAIT)
+            if error.retry_after and asked > until:
+                until, why = asked, str(error)
             raise
 
     return wait
@@ -147,12 +156,21 @@ def counter(lookout: Lookout) -> Middleware:
 
 
 def limiter(per_second: float) -> Middleware:
-    """At most so many requests a second, evenly: a vendor that counts in short windows sees no burst."""
-    bucket = AsyncLimiter(1, 1 / per_second)
+    """At most so many requests a second, evenly: a vendor that counts in short windows sees no burst.
+
+    Requests go in the order they came. One that is given up while it waits takes nothing from the others.
+    The wait is not of the time that a question may take.
+    """
+    interval, free, turn = 1 / per_second, -inf, anyio.Lock(fast_acquire=True)
 
     async def limit(request: Request, call_next: Handler) -> Response:
-        async with bucket:
-            return await call_next(request)
+        nonlocal free
+        with not_counted():
+            async with turn:
+                if (wait := free - anyio.current_time()) > 0:
+                    await anyio.sleep(wait)
+                free = max(free, anyio.current_time()) + interval
+        return await call_next(request)
 
     return limit
 
@@ -163,9 +181,9 @@ def judge(source: str, clock: Clock) -> Middleware:
     A good answer is one too while our clock is ahead: what is asked for then is not settled, or has not
     happened yet, and must not count as read.
 
-    A login (a request that must not be retried) stays what it is: it is not signed with the time, and only
-    a rejection that is known as one keeps the credentials from being tried again. A clock that differs is
-    logged once when it begins to and once when it no longer does.
+    Rejected credentials stay rejected, whatever the clocks say: only that keeps them from being tried again.
+    A login (a request that must not be retried) is not signed with the time. A clock that differs is logged
+    once when it begins to and once when it no longer does.
     """
     log = structlog.get_logger().bind(source=source)
     skewed = False
@@ -179,7 +197,7 @@ def judge(source: str, clock: Clock) -> Middleware:
             log.warning("clock_skew", state=_difference(skew) if skew is not None else "agrees again")
         error = request.classify(response)
         if skew is not None and request.retry:
-            _check_clock(skew, error)
+            _check_clock(skew, error, dated=request.dated)
         if error is not None:
             raise error
         return response
@@ -187,9 +205,13 @@ def judge(source: str, clock: Clock) -> Middleware:
     return judge_answer
 
 
-def _check_clock(skew: Duration, error: CollectError | None) -> None:
+def _check_clock(skew: Duration, error: CollectError | None, *, dated: bool) -> None:
     if error is None and skew < 0:
         raise ClockSkewed(_difference(skew))
+    if isinstance(error, AuthenticationFailed):
+        family = RejectedByClock if dated else AuthenticationFailed
+        words = f"{error}; {_difference(skew)}"
+        raise family(words, status=error.status, retry_after=error.retry_after) from error
     if error is not None and error.family in _PERHAPS_CLOCK:
         raise ClockSkewed(f"{error}; {_difference(skew)}", status=error.status) from error
 

@@ -1,7 +1,8 @@
 """The only loop around a stream: when to ask for which window, and what to do when there is no answer."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import anyio
@@ -12,7 +13,9 @@ from watcher.collect.collector import StreamSpec, Window
 from watcher.collect.lateness import Lateness
 from watcher.collect.line import Line
 from watcher.collect.pace import Pace
+from watcher.collect.patience import LIVE, attempts
 from watcher.collect.sight import OwnSight
+from watcher.collect.unsaid import Unsaid
 from watcher.collect.windows import (
     NO_CAUTION,
     Caution,
@@ -29,22 +32,9 @@ from watcher.errors import CollectError
 from watcher.model.sample import Cursor, Poll, SampleBatch, Sight
 from watcher.model.time import DAY, SECOND, Duration, Instant, rfc3339
 
-PATIENCE: Final[Mapping[str, int]] = {"request": 3, "contract": 10, "vendor": 20}
-"""Polls after which one bin that keeps failing in these ways is left out, if a newer one is answered."""
 FIRST_TICK_SPREAD: Final[Duration] = 2 * SECOND
 NOTED: Final[Duration] = DAY
 """How long a sight says what was left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Stuck:
-    """The bin that failed last, and in how many polls it did."""
-
-    start: Instant = 0
-    polls: int = 0
-
-    def again(self, start: Instant) -> "_Stuck":
-        return _Stuck(start, self.polls + 1 if start == self.start else 1)
 
 
 class Poller:
@@ -56,6 +46,8 @@ class Poller:
 
     Where one answer holds several bins (`reads`), a window is as many: those of the overlap and what is new
     are then usually one call. Where such a window fails, the next polls ask for fewer bins there.
+
+    What was read before and fails when it is read again holds up nothing that is new.
     """
 
     def __init__(self, line: Line, spec: StreamSpec, span: Span, cursor: Cursor | None = None) -> None:
@@ -66,13 +58,17 @@ class Poller:
         self._line = line
         self._position = span.since
         self._caution = NO_CAUTION
-        self._stuck = _Stuck()
+        self._failures: dict[Instant, int] = {}
+        """In how many polls a bin failed, by its start; of those that did."""
         self._left_out: set[Instant] = set()
+        self._gap: tuple[Window, CollectError] | None = None
+        """The run of bins left out last, until it is said."""
         self._note = ""
         self._noted = Pause()
         self._remark = ""
         """What the newest answer left unsaid."""
         self._lateness = Lateness(spec)
+        self._unsaid = Unsaid(spec)
         self._pace = Pace()
         self._log = structlog.get_logger().bind(source=line.source, stream=spec.name)
         if cursor is not None:
@@ -116,38 +112,75 @@ class Poller:
                 await (self._read_due() if self.spec.width else self._read_state(tick))
             except CollectError as error:
                 self.sight.failed(error)
+            self._say_gap()
         bins = self.sight.bins(delay=self._delay)
         await self._line.send(Poll(self._sight_now(), bins))
 
     async def _read_state(self, tick: Instant) -> None:
         batch = await self._ask(Window(tick, tick))
-        self._remark = batch.remark
+        self._hear(batch)
         self.sight.answered()
         await self._deliver((batch,), None)
 
     async def _read_due(self) -> None:
-        overlap = self.spec.overlap
-        while windows := self._due(overlap):
-            again: tuple[SampleBatch, ...] = ()
-            for window in windows:
-                batches = await self._ask_or_leave_out(window)
-                if window.end <= self._position:
-                    again += batches
-                else:
-                    await self._advance(window.end, again + batches)
-                    again = ()
-            if again:
-                await self._deliver(again, None)
+        windows = self._due(again=True)
+        while windows:
+            await self._read_all(windows)
             self.sight.answered()
-            overlap = 0
+            windows = self._due()
 
-    def _due(self, overlap: Duration) -> list[Window]:
-        """What to ask for now: bins that were read before once more, and after them what is new.
+    async def _read_all(self, windows: Sequence[Window]) -> None:
+        """Read them in order; once one fails that was read before, what is new comes first.
+
+        A second one that fails before any is answered is no fault of what was asked for.
+        """
+        known, left = self._position, deque(windows)
+        again: tuple[SampleBatch, ...] = ()
+        failure, answered = None, False
+        while left:
+            window = left.popleft()
+            try:
+                batches = await self._ask_or_leave_out(window)
+            except CollectError as error:
+                if error.family == "request" and window.end - window.start > self.spec.width:
+                    left.extendleft(reversed(joined(self._bins(window), self.spec.most, self._caution)))
+                    continue
+                held_up = window.start >= known or attempts(error, LIVE) is None
+                if held_up or (failure is not None and not answered):
+                    await self._deliver_again(again)
+                    raise
+                failure = error
+                new = [Window(known, window.end)] if window.end > known else []
+                left = deque(new + sorted(left, key=lambda one: one.end <= known))
+                continue
+            answered = True
+            if window.end <= self._position:
+                again += batches
+            else:
+                await self._advance(window.end, again + batches)
+                again = ()
+        await self._deliver_again(again)
+        if failure is not None and not answered:
+            raise failure
+
+    def _bins(self, window: Window) -> list[Window]:
+        width = self.spec.width
+        return [Window(start, start + width) for start in range(window.start, window.end, width)]
+
+    async def _deliver_again(self, batches: tuple[SampleBatch, ...]) -> None:
+        if batches:
+            await self._deliver(batches, None)
+
+    def _due(self, *, again: bool = False) -> list[Window]:
+        """What to ask for now: where told to, bins that were read before once more; after them what is new.
 
         Both are judged together: a correction and the bin after it would else be two ticks, and an incident
         between them withdrawn in the one and opened in the other.
         """
+        overlap = self.spec.overlap if again else 0
         bins = due(self.spec, self.span, self._position, self._now, overlap=overlap)
+        if again and bins:
+            bins = [*self._unsaid.again(min(bins[0].start, self._position), self._now), *bins]
         wanted = [one for one in bins if one.start not in self._left_out]
         if bins and not wanted and bins[-1].end > self._position:
             self._position = bins[-1].end
@@ -160,14 +193,24 @@ class Poller:
             if not await self._leave_out(window, error):
                 raise
             return ()
-        self._remark = batch.remark
+        self._say_gap()
+        self._failures.pop(window.start, None)
+        self._hear(batch)
         self._lateness.see(batch, self._now)
-        return (batch,)
+        return () if self._unsaid.hear(window, batch, self._now) else (batch,)
+
+    def _hear(self, batch: SampleBatch) -> None:
+        self._remark = "; ".join(filter(None, (batch.remark, batch.note)))
 
     async def _advance(self, end: Instant, batches: tuple[SampleBatch, ...]) -> None:
-        self._position = end
+        """What could not be handed on is as if it had not been read."""
+        before, self._position = self._position, end
         self.sight.answered()
-        await self._deliver(batches, self._cursor)
+        try:
+            await self._deliver(batches, self._cursor)
+        except Exception:
+            self._position = before
+            raise
 
     async def _ask(self, window: Window) -> SampleBatch:
         return await self._line.ask(lambda: self._line.collector.collect(self.spec, window))
@@ -183,22 +226,41 @@ class Poller:
 
         The newest is only looked at here. It is read in its turn, so that bins stay in order.
         """
-        patience = PATIENCE.get(error.family)
+        patience = attempts(error, LIVE)
         if patience is None:
             return False
         if window.end - window.start > self.spec.width:
             self._caution = Caution.after(window, self.spec.width)
             return False
-        self._stuck = self._stuck.again(window.start)
+        self._failures[window.start] = polls = self._failures.get(window.start, 0) + 1
         end = self._settled_end
         newest = Window(end - self.spec.width, end)
-        if self._stuck.polls < patience or not await self._is_answered(newest, than=window):
+        if polls < patience or not await self._is_answered(newest, than=window):
             return False
-        self._stuck = _Stuck(window.end, patience - 1)  # a run of such bins is not waited for one by one
-        kept = self._position - self.spec.overlap - self.spec.width
-        self._left_out = {start for start in self._left_out if start >= kept} | {window.start}
-        self._say_left_out(window, str(error), family=error.family)
+        self._forget_old()
+        self._left_out.add(window.start)
+        if window.end > self._position:
+            self._failures[window.end] = patience - 1  # a run of such bins is not waited for one by one
+            self._note_gap(window, error)
         return True
+
+    def _forget_old(self) -> None:
+        kept = self._position - self.spec.overlap - self.spec.width
+        self._left_out = {start for start in self._left_out if start >= kept}
+        self._failures = {start: polls for start, polls in self._failures.items() if start >= kept}
+
+    def _note_gap(self, window: Window, error: CollectError) -> None:
+        if self._gap is not None and self._gap[0].end == window.start:
+            window = Window(self._gap[0].start, window.end)
+        else:
+            self._say_gap()
+        self._gap = window, error
+
+    def _say_gap(self) -> None:
+        if self._gap is not None:
+            window, error = self._gap
+            self._say_left_out(window, str(error), family=error.family)
+            self._gap = None
 
     def _say_left_out(self, window: Window, why: str, **more: str) -> None:
         start, end = rfc3339(window.start), rfc3339(window.end)

@@ -1,130 +1,108 @@
-"""What probes of endpoints share: the addresses of a name, and many questions in the time of one reading."""
+"""What probes of endpoints share: many questions in the time of one reading, and telling what fails."""
 
-import socket
-from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
-from functools import partial
-from ipaddress import ip_address
-from typing import Final, Generic, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Annotated, Final, Generic, TypeAlias, TypeVar
 
 import anyio
-import anyio.lowlevel
-import anyio.to_thread
-import idna
+import structlog
+from pydantic import AfterValidator
 
+from watcher.collect.fields import problem
 from watcher.collect.line import DEADLINE
-from watcher.errors import NetworkFailed
+from watcher.document.fields import DurationField
 from watcher.model.time import SECOND, Duration
-from watcher.model.words import span
 
-K = TypeVar("K", bound=Hashable)
+K = TypeVar("K")
 R = TypeVar("R")
 
-Resolve: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
-"""The addresses of a host name, as text. Raises `NetworkFailed` where it has none."""
-
 BUDGET: Final[Duration] = DEADLINE * 3 // 4
-"""Of one reading: what has not answered by then is silent, and the others are told in time."""
+"""Of one reading, from its beginning: what cannot be asked by then waits for the next one."""
+LONGEST: Final[Duration] = BUDGET // 2
+"""One probe: so that it may take that long after names were looked up, and others have a turn before it."""
+LOOKING_UP: Final = 3
+"""A third of the time of one reading is for names, at most."""
 AT_ONCE: Final = 64
-MOST_ADDRESSES: Final = 16
-"""Of one name that are probed: more would be a network, not an endpoint."""
-_LOOKUPS: Final = 32
-"""Threads that may wait for a name server; their own, so that a dead one holds up no vendor's calls."""
-_LONGEST_NAME: Final = 253
-_LONGEST_LABEL: Final = 63
-
-
-async def resolve(host: str) -> Sequence[str]:
-    """Every address of a name, IPv4 and IPv6 as far as this machine has such an address itself; sorted.
-
-    Raises:
-        NetworkFailed: there is none.
-    """
-    look_up = partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-    try:
-        found = await anyio.to_thread.run_sync(look_up, abandon_on_cancel=True, limiter=_limiter())
-    except OSError as error:
-        raise NetworkFailed("the name does not resolve") from error
-    return sorted({str(address[0]) for *_, address in found})
-
-
-async def addresses(host: str, look_up: Resolve, timeout: Duration) -> tuple[str, ...] | str:  # noqa: ASYNC109 - of one question
-    """What a name resolves to, or in words why that is not known. Raises nothing but cancellation."""
-    try:
-        with anyio.fail_after(timeout / SECOND):
-            return tuple(await look_up(host))
-    except TimeoutError:
-        return f"the name did not resolve within {span(timeout)}"
-    except NetworkFailed as error:
-        return str(error)
+SLOW: Final[Duration] = SECOND
+"""Who took longer than this for an answer, or had none by then, comes behind the others the next time."""
+_GRACE: Final[Duration] = SECOND
+"""For questions that end in time, but whose answer waits for its turn on this machine."""
+_NAMED: Final = 5
+"""Targets that words about many name."""
 
 
 class Turns(Generic[K]):
     """Many questions in the time of one reading.
 
-    Those that had no answer in their turn come last the next time: any number of them leaves time for others.
+    First come those that were quick the last time, and among these the one asked longest ago. So the silent
+    take no time from others, and where there are too many for one reading, each has its turn.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = AT_ONCE) -> None:
         """Nobody has been asked."""
-        self._silent: set[K] = set()
+        self._at_once = at_once
+        self._last: dict[K, tuple[bool, float]] = {}
+        """Whether it was slow, and when it was asked."""
 
     async def ask(
-        self, keys: Collection[K], question: Callable[[K], Awaitable[R | str]], budget: Duration
-    ) -> dict[K, R | str]:
-        """Answers by key; a text is none and says why. What has none within the budget is left out."""
-        self._silent &= set(keys)
-        answers: dict[K, R | str] = {}
-        gate = anyio.Semaphore(AT_ONCE)
+        self,
+        keys: Collection[K],
+        question: Callable[[K], Awaitable[R]],
+        *,
+        until: float,
+        longest: Callable[[K], Duration],
+    ) -> dict[K, R]:
+        """Answers by key. `longest` is what a question may take; `until` is a time of the event loop.
+
+        None is begun that might not end by then, so that none is cut off: whoever is not asked is left out.
+        """
+        wanted = set(keys)
+        self._last = {key: last for key, last in self._last.items() if key in wanted}
+        answers: dict[K, R] = {}
+        gate = anyio.Semaphore(self._at_once)
 
         async def ask_one(key: K) -> None:
             async with gate:
-                self._silent.add(key)
-                answers[key] = answer = await question(key)
-                if not isinstance(answer, str):
-                    self._silent.remove(key)
+                began = anyio.current_time()
+                if began + longest(key) / SECOND > until:
+                    return
+                self._last[key] = (True, began)
+                answers[key] = await question(key)
+                self._last[key] = (anyio.current_time() - began > SLOW / SECOND, began)
 
-        with anyio.move_on_after(budget / SECOND):
+        with anyio.CancelScope(deadline=until + _GRACE / SECOND):
             async with anyio.create_task_group() as group:
-                for key in sorted(keys, key=self._silent.__contains__):
+                for key in sorted(keys, key=lambda key: self._last.get(key, (False, 0.0))):
                     group.start_soon(ask_one, key)
         return answers
 
 
-def is_ip(name: str) -> bool:
-    """Whether a name is an IP address, which certificates hold apart from names."""
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
+class Faults:
+    """What is wrong with which targets, in words; logged when it begins and when it ends."""
+
+    def __init__(self, source: str) -> None:
+        """Nothing is wrong yet."""
+        self._log = structlog.get_logger().bind(source=source)
+        self._told: Mapping[str, str] = {}
+
+    def tell(self, faults: Mapping[str, str]) -> None:
+        """Log what is new of these, by what it is called, and what is over."""
+        before, self._told = self._told, dict(faults)
+        for called in sorted(faults.keys() - before.keys()):
+            self._log.warning("probe_failed", target=called, why=faults[called])
+        for called in sorted(before.keys() - faults.keys()):
+            self._log.info("probe_recovered", target=called)
 
 
-def ascii_name(name: str) -> str:
-    """A host name as it stands in DNS and in certificates: ASCII (IDNA 2008), lower case, no dot at the end.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        written = name if name.isascii() else idna.encode(name, uts46=True).decode()
-    except UnicodeError as error:
-        raise ValueError(f"{name!r} is no host name") from error
-    plain = written.lower().removesuffix(".")
-    labels = plain.split(".")
-    fits = len(plain) <= _LONGEST_NAME and all(0 < len(label) <= _LONGEST_LABEL for label in labels)
-    if not fits or not all(letter.isalnum() or letter in "-._" for letter in plain):
-        raise ValueError(f"{name!r} is no host name")
-    return plain
+def some(faults: Mapping[str, str]) -> str:
+    """The first few of what is wrong, in words."""
+    return "; ".join(f"{called}: {why}" for called, why in list(faults.items())[:_NAMED])
 
 
-_limiters: Final[anyio.lowlevel.RunVar[anyio.CapacityLimiter]] = anyio.lowlevel.RunVar("lookups")
+def _timeout(timeout: Duration) -> Duration:
+    if not SECOND <= timeout <= LONGEST:
+        raise problem("out of bounds", f"write 1s to {LONGEST // SECOND}s")
+    return timeout
 
 
-def _limiter() -> anyio.CapacityLimiter:
-    """One for each event loop: they are bound to it."""
-    try:
-        return _limiters.get()
-    except LookupError:
-        limiter = anyio.CapacityLimiter(_LOOKUPS)
-        _limiters.set(limiter)
-        return limiter
+ProbeTimeout: TypeAlias = Annotated[DurationField, AfterValidator(_timeout)]
+"""What one probe may take."""

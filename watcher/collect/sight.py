@@ -14,15 +14,15 @@ from watcher.collect.line import CollectorBug, Line
 from watcher.collect.lookout import FAMILIES
 from watcher.collect.windows import elapsed_ticks
 from watcher.document.redaction import redact
-from watcher.errors import AuthenticationFailed, CollectError
+from watcher.errors import AuthenticationFailed, CollectError, NetworkFailed, VendorFailed
 from watcher.model.metrics import SIGHT
 from watcher.model.sample import Instants, MetricKey, Poll, SampleBatch, Sight
 from watcher.model.time import SECOND, Duration, Instant, floor
 
-ALL_DOWN: Final = "source"
-"""The `family` that is 1 while no stream of the source is answered: then that is one failure, not many."""
+BLIND: Final = "source"
+"""The `family` that is 1 while the failure may be one of the source: then that is one failure, not many."""
 _FAILED: Final[tuple[MetricKey, ...]] = tuple(
-    ("watcher_failed", (("family", family),)) for family in (*FAMILIES, ALL_DOWN)
+    ("watcher_failed", (("family", family),)) for family in (*FAMILIES, BLIND)
 )
 _METRICS: Final[tuple[MetricKey, ...]] = (*((metric, ()) for metric in SIGHT), *_FAILED)
 _WHOLE: Final[tuple[MetricKey, ...]] = (
@@ -38,7 +38,8 @@ class OwnSight:
 
     Every planned tick leaves one bin, those that passed during a long poll and those on which the breaker
     asked nothing included: `watcher_up` is 1 when the newest question had an answer, else 0, and
-    `watcher_failed` is 1 for the family it failed with.
+    `watcher_failed` is 1 for the family it failed with. After an outage of the source, a stream that was not
+    asked again since another was answered is not known to be up or down; it is asked at its next tick.
     """
 
     def __init__(self, line: Line, stream: str, every: Duration, *, apart: bool = False) -> None:
@@ -70,13 +71,14 @@ class OwnSight:
                 bug.__cause__ = error
             self._breaker = Breaker()
             self.failed(bug)
-            await self._line.send(Poll(self.now(caught_up=False), self.bins(delay=0)))
+            bins = self.bins(delay=0)
+            await self._line.send(Poll(self.now(caught_up=self._apart), () if self._apart else bins))
             await self._line.wake(self.next_tick, self._every)
 
     def begin(self, tick: Instant) -> bool:
         """A planned tick has come: whether it may ask the vendor."""
         self.next_tick = self._tick = tick
-        return self._breaker.lets_through(self._line.clock.now())
+        return self._breaker.lets_through(self._line.clock.now()) or self._pause_is_moot
 
     def answered(self) -> None:
         """The vendor answered."""
@@ -126,11 +128,16 @@ class OwnSight:
             return ()
         self.next_tick = ticks[-1] + self._every
         starts = np.asarray([floor(tick, self._every) for tick in ticks], dtype=np.int64)
+        return (self._batch(f"{self._stream}.sight", _METRICS, starts, self._reading(delay)),)
+
+    def _reading(self, delay: Duration) -> list[float]:
+        lookout = self._line.lookout
+        if lookout.overtaken(self._stream):
+            return [nan] * len(_METRICS)
         family = "" if self._error is None else self._error.family
-        up = not family
         failed = [float(family == one) for one in FAMILIES]
-        reading = [float(up), delay / SECOND if up else nan, *failed, float(self._line.lookout.up == 0)]
-        return (self._batch(f"{self._stream}.sight", _METRICS, starts, reading),)
+        up = not family
+        return [float(up), delay / SECOND if up else nan, *failed, float(lookout.blind(self._stream))]
 
     def bins_of_all(self, like: tuple[SampleBatch, ...]) -> tuple[SampleBatch, ...]:
         """The bins of the source as a whole, in the place of bins of this stream.
@@ -166,13 +173,21 @@ class OwnSight:
         if not self._apart:
             self._line.lookout.see(self._stream, error)
 
+    @property
+    def _pause_is_moot(self) -> bool:
+        """Whether what it was paused for has passed elsewhere; what the vendor asks for is kept to."""
+        error = self._error
+        passing = isinstance(error, (NetworkFailed, VendorFailed)) and not error.retry_after
+        return passing and self._line.lookout.overtaken(self._stream)
+
     def _next_try(self) -> Instant:
         """When it may be asked again: 0 while it is up, and where only a person can change that."""
         if self._error is None:
             return 0
         if isinstance(self._error, AuthenticationFailed):
             return self._line.credentials.next_probe
-        return max(self._tick + self._every, self._breaker.pause.until)
+        paused = 0 if self._pause_is_moot else self._breaker.pause.until
+        return max(self._tick + self._every, paused)
 
     def _traced(self, bug: CollectorBug) -> str:
         return redact("".join(traceback.format_exception(bug)), self._line.secrets)

@@ -1,6 +1,7 @@
 """One source: asks what streams there are, runs a poller for each, and does what commands leave for it."""
 
-from collections.abc import Collection, Mapping, Sequence
+import traceback
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import Final
@@ -9,7 +10,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from watcher.collect.backfill import Backfills
+from watcher.collect.backfill import Backfills, without_streams
 from watcher.collect.breaker import Pause
 from watcher.collect.collector import StreamSpec
 from watcher.collect.line import Line
@@ -17,6 +18,7 @@ from watcher.collect.lookout import STREAMS
 from watcher.collect.poller import Poller
 from watcher.collect.sight import OwnSight
 from watcher.collect.windows import spans
+from watcher.document.redaction import redact
 from watcher.errors import CollectError
 from watcher.model.ports import Errand, ErrandKind
 from watcher.model.sample import Cursor, Poll
@@ -51,9 +53,21 @@ class SourceReader:
     async def run(self) -> None:
         """Read until cancelled."""
         async with anyio.create_task_group() as group:
-            group.start_soon(self._watch_credentials)
-            group.start_soon(self._run_errands, group)
+            group.start_soon(self._beside, self._watch_credentials)
+            group.start_soon(self._beside, partial(self._run_errands, group))
             await self._sight.keep(partial(self._run, group))
+
+    async def _beside(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Run what stands beside the streams, and again after a bug of ours ended it: they go on."""
+        log, said = structlog.get_logger().bind(source=self._line.source), ""
+        while True:
+            try:
+                await run()
+            except Exception as error:  # noqa: BLE001 - whatever it is, streams have nothing to do with it
+                bug = redact("".join(traceback.format_exception(error)), self._line.secrets)
+                if said != (said := repr(error)):
+                    log.error("source_bug", exception=bug)  # noqa: TRY400 - redacted, as in all sights
+            await anyio.sleep(self._line.every / SECOND)
 
     async def _run(self, group: TaskGroup) -> None:
         tick = self._line.clock.now()
@@ -69,7 +83,7 @@ class SourceReader:
     def _is_time_to_look(self, tick: Instant) -> bool:
         """Not while credentials are rejected and there are streams to probe them.
 
-        What streams there are may be known without asking the vendor: such an answer would be no proof.
+        What streams there are may be known without asking the vendor: that would be a probe for nothing.
         """
         if self._pollers and self._line.credentials.rejected:
             return False
@@ -77,10 +91,13 @@ class SourceReader:
 
     async def _look(self, group: TaskGroup) -> None:
         try:
-            specs = await self._line.ask(self._line.collector.streams)
+            specs = await self._line.ask(self._line.collector.streams, proof=False)
         except CollectError as error:
             self._sight.failed(error)
             return
+        if self._asked is None:
+            for ended in without_streams(self._line, self._cursors, {spec.name for spec in specs}):
+                await self._line.send(ended)
         await self._launch(specs, group)
         now = self._line.clock.now()
         self._asked = Pause(now, now + ASK_AGAIN)
@@ -128,13 +145,14 @@ class SourceReader:
     async def _watch_credentials(self) -> None:
         """Rejected credentials are good for a try as soon as their value is another.
 
+        One that cannot be read has not changed: what is there later is compared with what was there before.
         Only digests are remembered; the new values are kept from sight like the old ones.
         """
         before = _digest(self._line.credential_values())
         while True:
             await anyio.sleep(CREDENTIALS / SECOND)
             values = self._line.credential_values()
-            if (now := _digest(values)) != before:
+            if values is not None and (now := _digest(values)) != before:
                 before = now
                 self._line.secrets.update(values)
                 structlog.get_logger().info("credentials_changed", source=self._line.source)
@@ -178,5 +196,7 @@ class SourceReader:
         return max(seen.values())
 
 
-def _digest(values: Collection[str]) -> bytes:
+def _digest(values: Collection[str] | None) -> bytes:
+    if values is None:
+        return b""
     return blake2b("\0".join(sorted(values)).encode("utf-8", "surrogateescape")).digest()

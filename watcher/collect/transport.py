@@ -22,6 +22,8 @@ HEADER_LIMIT: Final = 64 * 1024
 CONNECT: Final[Duration] = 10 * SECOND
 REDIRECTS: Final = {301, 302, 303, 307, 308}
 HOPS: Final = 3
+PROXY_REFUSES: Final = 407
+"""Of a request in clear: that for a tunnel fails as such."""
 
 _CHUNK: Final = 256 * 1024
 
@@ -41,12 +43,15 @@ _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
 
 def client_session() -> aiohttp.ClientSession:
     """The session all sources share: no cookies, nothing from the environment. Its owner closes it."""
-    return aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "watcher"},
         trust_env=False,
         max_field_size=HEADER_LIMIT,
     )
+    # Else a GET whose kept connection is dropped is sent again at once, past the limit and signed as before.
+    session._retry_connection = False  # noqa: SLF001 - as aiohttp's own test client does; there is no option
+    return session
 
 
 def aiohttp_exchange(
@@ -84,6 +89,8 @@ def aiohttp_exchange(
                 allow_redirects=False,
             )
             async with answer:
+                if answer.status == PROXY_REFUSES:
+                    raise NetworkFailed(f"{url.host}:{url.port}: the proxy refused", status=answer.status)
                 lowered = {name.lower(): value for name, value in answer.headers.items()}
                 return Response(answer.status, lowered, await _read(answer))
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -53,7 +53,7 @@ async def _try_stream(line: Line, stream: StreamSpec) -> Trial:
     except CollectError as error:
         return _failed(line, stream.name, error)
     read = f"{number(batch.size)} samples of {number(len(batch.entities))} label sets"
-    words = f"{read}; {line.words(batch.remark)}" if batch.remark else read
+    words = "; ".join([read, *(line.words(said) for said in (batch.remark, batch.note) if said)])
     return Trial(line.source, line.vendor, stream.name, ok=not batch.remark, family="", words=words)
 
 

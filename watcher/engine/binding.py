@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from watcher.engine.detector import Role, Several
+from watcher.engine.seats import Series
 from watcher.model.labels import VIEW_LABELS, LabelSet, Matcher, Selector, label_set
 from watcher.model.metrics import METRICS, Kind
 from watcher.model.rule import Rule
@@ -49,6 +50,12 @@ class Cast:
     """The state of each cell, as an index into `states`."""
     details: tuple[LabelSet, ...] = ()
     """The labels of each cell that evidence keeps apart."""
+    series: tuple[Series, ...] = ()
+    """Of readings at instants: which series each cell is of, where one of them speaks for the group."""
+    speaks: Several = Several.GREATEST
+    """Which one."""
+    carry: bool = False
+    """Whether the last values stand while nothing new comes."""
 
     def column(self, cells: Floats, rows: Rows, *, total: int, words: Words) -> Floats:
         """The role's cells over `total` track rows; NaN where unknown. `rows` are those of the groups."""
@@ -82,6 +89,8 @@ class Binding:
     """Group keys: `source`, `vendor` and the rule's `by`."""
     casts: Mapping[str, Cast]
     """By role, the first one first; an optional role may have none."""
+    series: tuple[Series, ...]
+    """The groups themselves, where a role's last values stand by group."""
 
     def groups_of(self, entity: int) -> Sequence[int]:
         """The groups for which an entity of the batch plays the first role."""
@@ -90,6 +99,8 @@ class Binding:
         return found
 
 
+_GROUP: Final[MetricKey] = ("", ())
+"""Stands for the metric of what is no single series."""
 _Cell: TypeAlias = tuple[int, int, LabelSet, Mapping[str, str]]
 """Metric index, entity index and group key of a series that plays a role; its labels where they count."""
 
@@ -108,12 +119,13 @@ def bind(rule: Rule, roles: Mapping[str, Role], batch: SampleBatch) -> Binding |
         elif role.optional and not role.witness:
             cells = [cell for cell in cells if cell[2] in index]
         if cells:
-            casts[name] = _cast(role, metric, cells, index)
+            casts[name] = _cast(role, metric, cells, index, batch)
     needed = {name for name, role in roles.items() if not role.optional}
     is_witnessed = any(roles[name].witness for name in casts)
     if not casts or not (is_witnessed or needed <= casts.keys()):
         return None
-    return Binding(tuple(index), {name: casts[name] for name in roles if name in casts})
+    by_group = tuple((_GROUP, group) for group in index)
+    return Binding(tuple(index), {name: casts[name] for name in roles if name in casts}, by_group)
 
 
 def _found(rule: Rule, role: str, batch: SampleBatch, *, keep: bool) -> tuple[list[_Cell], str]:
@@ -125,18 +137,25 @@ def _found(rule: Rule, role: str, batch: SampleBatch, *, keep: bool) -> tuple[li
     return [], ""
 
 
-def _cast(role: Role, metric: str, cells: Sequence[_Cell], index: dict[LabelSet, int]) -> Cast:
+def _cast(
+    role: Role, metric: str, cells: Sequence[_Cell], index: dict[LabelSet, int], batch: SampleBatch
+) -> Cast:
     groups = [index.setdefault(cell[2], len(index)) for cell in cells]
     alone = len(set(groups)) == len(groups)
     states, of_cells = _states(role, cells)
+    several = role.counts if _is_count(metric) else role.several
+    is_each = not (batch.width or role.state or role.wide or several is Several.SUM)
     return Cast(
         metric=np.array([cell[0] for cell in cells], np.intp),
         entity=np.array([cell[1] for cell in cells], np.intp),
         group=np.array(groups, np.intp),
-        several=None if alone else role.counts if _is_count(metric) else role.several,
+        several=None if alone else several,
         states=states,
         state=of_cells,
         details=tuple(_only(cell[3], role.detail) for cell in cells) if role.detail else (),
+        series=tuple((batch.metrics[cell[0]], batch.entities[cell[1]]) for cell in cells) if is_each else (),
+        speaks=several if is_each else Several.GREATEST,
+        carry=role.carry,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watcher.engine.binding import Binding, Cast, Rows, Words
+from watcher.engine.seats import Seats
 from watcher.model.labels import LabelSet
 from watcher.model.sample import Exemplar, Floats, SampleBatch
 from watcher.model.time import Instant
@@ -45,6 +46,8 @@ class Cells:
     """Whether it came from the vendor; otherwise it stands for a bin that nothing was said of."""
     listed: NDArray[np.bool_] | None = None
     """Of a complete listing: the rows in it. What the stream fed and is not in it is gone."""
+    seats: Mapping[str, Seats] = field(default_factory=dict)
+    """Of roles whose last values stand: each series by itself, where one of them speaks for the row."""
     details: Mapping[str, Detail] = field(default_factory=dict)
     exemplars: tuple[tuple[int, Exemplar], ...] = ()
     """By row."""
@@ -65,19 +68,33 @@ def cells_of(
     found = {}
     for start, grid in zip(starts, batch.values, strict=True):
         values = {role: grid[cast.metric, cast.entity] for role, cast in binding.casts.items()}
+        columns = {
+            role: cast.column(values[role], rows, total=total, words=words)
+            for role, cast in binding.casts.items()
+        }
         found[start] = Cells(
-            columns={
-                role: cast.column(values[role], rows, total=total, words=words)
-                for role, cast in binding.casts.items()
-            },
+            columns=columns,
             answered=True,
             listed=listed,
+            seats={
+                role: _seats(binding, cast, rows, values[role] if cast.series else columns[role][rows], start)
+                for role, cast in binding.casts.items()
+                if cast.series or cast.carry
+            },
             details={
                 role: Detail(cast, rows, values[role]) for role, cast in binding.casts.items() if cast.details
             },
             exemplars=exemplars.get(start, ()),
         )
     return found
+
+
+def _seats(binding: Binding, cast: Cast, rows: Rows, values: Floats, at: Instant) -> Seats:
+    """What each series says, else each group."""
+    said = np.full(len(values), at, np.int64)
+    if cast.series:
+        return Seats(cast.series, rows[cast.group], values, said, cast.speaks)
+    return Seats(binding.series, rows, values, said, cast.speaks)
 
 
 def _exemplars(

@@ -145,7 +145,8 @@ class Engine:
         for (_, source), tracks in self._tracks.items():
             for track in tracks:
                 for lane in track.lanes.values():
-                    needed[source, lane.stream] = min(needed[source, lane.stream], track.needed_from())
+                    wanted = (needed[source, lane.stream], track.needed_from(), lane.needed_from())
+                    needed[source, lane.stream] = min(at for at in wanted if at is not None)
         return needed
 
     def state(self, key: IncidentKey) -> str:
@@ -198,7 +199,7 @@ class Engine:
     # --- own sight
 
     def _see(self, batch: SampleBatch) -> None:
-        """Own sight moves the time of what it sees: carried states are judged while their stream is down."""
+        """Own sight moves the time of what it sees: a silent stream's states are judged on, or unknown."""
         if ("watcher_up", ()) not in batch.metrics:
             return
         up = batch.values[:, batch.metrics.index(("watcher_up", ())), :]
@@ -212,12 +213,11 @@ class Engine:
                     self._carry_on(*key, start)
 
     def _carry_on(self, source: str, stream: str, at: Instant) -> None:
-        """Where the last reading stands while none comes, an instant without readings is one to judge at."""
+        """An instant without readings is one to judge at: the last may stand, and unknown pauses timers."""
         for (_, of), tracks in self._tracks.items():
             for track in tracks if of == source else ():
                 lane = track.lanes.get(lane_key(stream, 0))
-                carries = any(role.carry for role in track.detector.roles.values())
-                if carries and lane is not None and lane.starts and at > lane.starts[-1]:
+                if lane is not None and lane.starts and at > lane.starts[-1]:
                     track.put(lane, at, Cells())
                     self._mark(source, lane.key, at)
 

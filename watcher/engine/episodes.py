@@ -17,6 +17,11 @@ class Bin:
     lane: str
 
 
+def in_order(bin_: Bin) -> tuple[Instant, Instant, str]:
+    """Event order, and one order of bins that are equal in time: whichever came first."""
+    return bin_.start, bin_.end, bin_.lane
+
+
 @dataclass(frozen=True, slots=True)
 class Episode:
     """From the first breaching bin to the end of the last one."""
@@ -73,9 +78,9 @@ def differences(told: Sequence[Episode], now: Sequence[Episode]) -> Iterator[Dif
         for other in same:
             left.remove(other)
         kept, *merged = same
-        yield from _changed(kept, episode)
-        for other in merged:
+        for other in merged:  # first, as the one that goes on may move to where one of them began
             yield Difference(Change.MERGED, episode, other)
+        yield from _changed(kept, episode)
     for other in left:
         yield Difference(Change.WITHDRAWN, other, other)
 

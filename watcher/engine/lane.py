@@ -12,6 +12,7 @@ from watcher.engine.cells import Cells
 from watcher.engine.detector import Lasted, Readings, Role
 from watcher.engine.episodes import Bin
 from watcher.engine.lifecycle import NEVER, SKIP
+from watcher.engine.seats import NOBODY, Seats
 from watcher.model.labels import LabelSet
 from watcher.model.sample import Exemplar, Floats
 from watcher.model.time import DAY, Duration, Instant
@@ -58,11 +59,17 @@ class Lane:
         """By bin start; only bins that have been judged."""
         self.severities: dict[Instant, NDArray[np.int8]] = {}
         """By bin start, where they are not the rule's own."""
+        self.answered_at: Instant | None = None
+        """Start of the newest bin that the vendor answered."""
         self.bound: tuple[Binding, NDArray[np.intp]] | None = None
         """The binding of the stream's present layout, and the rows of its groups."""
         self._roles = roles
         self._cells: dict[Instant, Cells] = {}
-        self._carried: dict[str, Floats] = {}
+        seated = [role for role, spec in roles.items() if spec.carry or not (width or spec.state)]
+        self._standing: dict[str, dict[Instant, Seats]] = {role: {} for role in seated}
+        """By role and bin start: the last values, as of the bin. Made when they are asked for."""
+        self._stood: dict[str, Seats] = {}
+        """The same before the first bin."""
         self._fill_from: Instant | None = None
 
     def bin(self, start: Instant) -> Bin:
@@ -73,6 +80,10 @@ class Lane:
         """Learn that the stream feeds these rows."""
         self.member[rows] = True
 
+    def feeds(self, row: int) -> bool:
+        """Whether the stream has ever fed a row."""
+        return row < len(self.member) and bool(self.member[row])
+
     def widen(self, rows: int) -> None:
         """Know of more rows, which this stream does not feed."""
         self.member = padded(self.member, rows, 0)
@@ -82,7 +93,11 @@ class Lane:
         known_bin = start in self._cells
         before = {role: self._raw(start, role) for role in self._roles}
         was_answered, was_gone = self.answered(start), self.gone(start)
+        seated = self._cells.get(start, _NOTHING).seats
         self._cells[start] = cells
+        self._restand(start)
+        if cells.answered:
+            self.answered_at = start if self.answered_at is None else max(start, self.answered_at)
         if not known_bin:
             insort(self.starts, start)
             self.first = start if self.first == NEVER else min(start, self.first)
@@ -93,7 +108,14 @@ class Lane:
         for role in self._roles:
             was, now = before[role], self._raw(start, role)
             changed |= ~((was == now) | (np.isnan(was) & np.isnan(now)))
+            changed |= seated.get(role, NOBODY).differ(cells.seats.get(role, NOBODY), len(changed))
         return changed
+
+    def _restand(self, start: Instant) -> None:
+        """What stands from this bin on has to be found again."""
+        for later in self.starts[bisect_left(self.starts, start) :]:
+            for standing in self._standing.values():
+                standing.pop(later, None)
 
     def settle(self, until: Instant, *, at_most: int) -> list[Instant]:
         """Move the watermark; the starts of bins now settled and not judged, missing ones included.
@@ -141,17 +163,28 @@ class Lane:
                 return self._said(start) if listed is None else padded(listed, len(self.member), 0)
         return np.zeros(len(self.member), np.bool_)
 
-    def _said(self, start: Instant) -> NDArray[np.bool_]:
-        """Rows of which a bin says anything."""
+    def _said(self, start: Instant, but: str = "") -> NDArray[np.bool_]:
+        """Rows of which a bin says anything, in another role than one."""
         said = np.zeros(len(self.member), np.bool_)
         for role in self._roles:
-            said |= ~np.isnan(self._raw(start, role))
+            if role != but:
+                said |= ~np.isnan(self._raw(start, role))
         return said
 
     def column(self, start: Instant, role: str) -> Floats:
-        """A role's values in one bin, over the rows; NaN where unknown."""
+        """A role's values in one bin, over the rows; NaN where unknown.
+
+        A role that carries takes the last value of what is silent. Otherwise a row is unknown when the series
+        that would speak for it is a silent one.
+        """
         column = self._raw(start, role)
-        return self._with_carry(start, role, column) if self._roles[role].carry else column
+        cells = self._cells.get(start, _NOTHING)
+        if self._roles[role].carry:
+            return self._stands(start, role).column(len(column))
+        if role not in cells.seats:
+            return column
+        standing = self._stands(start, role).column(len(column))
+        return np.where(column == standing, column, np.nan)
 
     def _raw(self, start: Instant, role: str) -> Floats:
         column = self._cells.get(start, _NOTHING).columns.get(role)
@@ -159,18 +192,36 @@ class Lane:
             return np.full(len(self.member), np.nan)
         return padded(column, len(self.member), np.nan)
 
-    def _with_carry(self, start: Instant, role: str, column: Floats) -> Floats:
-        """The last value seen, unless what it was about is gone since."""
-        filled = column.copy()
-        missing = np.isnan(filled) & ~self.gone(start)
-        for earlier in self._back(start):
-            if not missing.any():
-                return filled
-            filled[missing] = self._raw(earlier, role)[missing]
-            missing &= np.isnan(filled) & ~self.gone(earlier)
-        if role in self._carried:
-            filled[missing] = padded(self._carried[role], len(filled), np.nan)[missing]
-        return filled
+    def _stands(self, start: Instant, role: str) -> Seats:
+        """The last values of a role as of a bin."""
+        known, last = self._standing[role], bisect_right(self.starts, start)
+        first = last
+        while first > 0 and self.starts[first - 1] not in known:
+            first -= 1
+        standing = known[self.starts[first - 1]] if first else self._stood.get(role, NOBODY)
+        for at in self.starts[first:last]:
+            standing = known[at] = self._after(standing, at, role)
+        return standing
+
+    def _after(self, standing: Seats, start: Instant, role: str) -> Seats:
+        """What stands after a bin. A complete listing ends what it lacks.
+
+        A carried role that may be missing tells of the others: where a bin says these and not it, it is no
+        longer known.
+        """
+        cells, spec = self._cells[start], self._roles[role]
+        if not cells.answered:
+            return standing
+        if spec.carry and spec.optional:
+            standing = standing.without(self._said(start, but=role))
+        return standing.after(cells.seats.get(role, NOBODY), start, complete=cells.listed is not None)
+
+    def needed_from(self) -> Instant | None:
+        """The oldest bin that something stands of, and the last answer; None where nothing does."""
+        if self.width or not self.starts:
+            return None
+        stands = [self._stands(self.starts[-1], role).oldest() for role in self._standing]
+        return min((at for at in (*stands, self.answered_at) if at is not None), default=None)
 
     def _back(self, before: Instant) -> Iterator[Instant]:
         """Starts of the bins that begin before a time, the newest first."""
@@ -192,8 +243,8 @@ class Lane:
             changed |= other
             going &= ~other
             since[going & (value == now)] = max(earlier, first)
-        if role in self._carried:
-            value = padded(self._carried[role], len(now), np.nan)
+        if role in self._stood:
+            value = self._stood[role].column(len(now))
             going &= since > first
             changed |= going & ~np.isnan(value) & (value != now)
             since[going & (value == now)] = first
@@ -251,8 +302,10 @@ class Lane:
         if last == 0:
             return
         edge = self.starts[last - 1]
-        self._carried = {role: self.column(edge, role) for role, spec in self._roles.items() if spec.carry}
+        self._stood = {role: self._stands(edge, role) for role in self._standing}
         for start in self.starts[:last]:
+            for standing in self._standing.values():
+                standing.pop(start, None)
             self._cells.pop(start, None)
             self.readings.pop(start, None)
             self.severities.pop(start, None)

@@ -23,6 +23,7 @@ def state_of(track: Track, source: str) -> TrackState:
             labels=track.keys[row],
             state=int(life.state[row]),
             noted=bool(life.noted[row]),
+            lanes=tuple(sorted(key for key, lane in track.lanes.items() if lane.feeds(row))),
             **{name: int(getattr(life, name)[row]) for name in _COLUMNS},
         )
         for row in np.flatnonzero(life.state != INACTIVE).tolist()
@@ -39,6 +40,8 @@ def restore(track: Track, state: TrackState) -> None:
         track.frozen.state[at], track.frozen.noted[at] = row.state, row.noted
         for name in _COLUMNS:
             getattr(track.frozen, name)[at] = getattr(row, name)
+        for key in row.lanes:
+            track.fed.setdefault(key, []).append(at)
         if row.state >= FIRING:
             track.episodes[at] = [Episode(row.opened)]
     track.present.put(rows, track.frozen.take(rows))

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from watcher.engine.binding import Binding, Words
 from watcher.engine.cells import Cells, cells_of
 from watcher.engine.detector import Detector, Reach, Readings, Usual, Verdict
-from watcher.engine.episodes import Bin, Difference, Episode, differences
+from watcher.engine.edge import edge
+from watcher.engine.episodes import Bin, Difference, Episode, differences, in_order
 from watcher.engine.folding import Fold, fold_key
 from watcher.engine.lane import Lane, lane_key, padded
 from watcher.engine.levels import SLOT, LevelStore
@@ -26,12 +27,12 @@ from watcher.model.incident import Resolution
 from watcher.model.labels import LabelSet
 from watcher.model.rule import Rule, Severity
 from watcher.model.sample import SampleBatch
-from watcher.model.time import DAY, HOUR, Duration, Instant, floor
+from watcher.model.time import HOUR, Duration, Instant, floor
 
 BLIND: Final = ""
 """The lane of a bin that stands for long blindness."""
-LONGEST_WAIT: Final[Duration] = DAY
-"""How far behind the newest stream of a track another may be before it is late."""
+USUAL_KEPT: Final = 32
+"""Slots for which what is usual is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Track:
         self.streams: set[str] = set()
         """Every stream that has fed it, also before a restart."""
         self.lanes: dict[str, Lane] = {}
+        self.fed: dict[str, list[int]] = {}
+        """Rows that lanes fed before a restart, by lane."""
         self.present = Lifecycle.of(0)
         self.frozen = Lifecycle.of(0)
         self.frozen_at: Instant = NEVER
@@ -77,7 +80,8 @@ class Track:
         self._looked: tuple[Bin, View, Verdict] | None = None
         """The bin that was last explained."""
         self._changed_from: Instant | None = None
-        self._stepped_to: Instant = NEVER
+        self._stepped_to = Bin(NEVER, NEVER, BLIND)
+        """The last bin, in event order, that `present` has taken."""
         self._blind: list[Instant] = []
         """When long blindness, and no bin, noted or ended something."""
 
@@ -101,7 +105,9 @@ class Track:
         key = lane_key(stream, width)
         if key not in self.lanes:
             self.streams.add(stream)
-            self.lanes[key] = Lane(stream, width, self.detector.roles)
+            lane = self.lanes[key] = Lane(stream, width, self.detector.roles)
+            lane.widen(len(self.keys))
+            lane.admit(np.array(self.fed.get(key, []), np.intp))
         return self.lanes[key]
 
     def take(self, lane: Lane, binding: Binding | None, batch: SampleBatch) -> None:
@@ -133,7 +139,7 @@ class Track:
             return
         if self._reach.baseline:
             self._levels.touch(start, lane.width)
-        if start < self._stepped_to or start in lane.readings:
+        if start < self._stepped_to.start or start in lane.readings:
             self._changed_from = start if self._changed_from is None else min(start, self._changed_from)
 
     # --- judging
@@ -146,7 +152,7 @@ class Track:
             self._usual = {at: usual for at, usual in self._usual.items() if at <= changed_slot}
         differ = self._rejudge()
         fresh = self._judge_settled(watermarks)
-        if any(bin_.start < self._stepped_to for bin_ in fresh):
+        if any(self._is_behind(bin_) for bin_ in fresh):
             differ |= self._members(fresh)
         again = np.flatnonzero(differ) if self.fold is None or not differ.any() else self._all()
         affected = self._step_new(fresh, except_rows=again)
@@ -175,7 +181,7 @@ class Track:
             for start in lane.settle(watermarks.get(key, NEVER), at_most=at_most):
                 self._judge(lane, start)
                 fresh.append(lane.bin(start))
-        return sorted(fresh, key=_event_order)
+        return sorted(fresh, key=in_order)
 
     def _judge(self, lane: Lane, start: Instant) -> Readings:
         """Judge one bin, but for rows that another stream feeds and what a restart found frozen."""
@@ -215,8 +221,8 @@ class Track:
         if until not in self._usual:
             levels = self._levels.view(until - self._reach.baseline, until, len(self.keys))
             self._usual[until] = self.detector.usual(levels)
-            for old in sorted(self._usual)[:-32]:
-                del self._usual[old]
+            if len(self._usual) > USUAL_KEPT:
+                del self._usual[next(iter(self._usual))]  # what was made first, never what was asked for
         return {name: column[..., :rows] for name, column in self._usual[until].items()}
 
     # --- stepping lifecycles
@@ -261,8 +267,14 @@ class Track:
                 self._record(event, found, bin_, part, rows)
                 affected.update(rows[found].tolist())
         self.present.put(rows, part)
-        self._stepped_to = max(self._stepped_to, bins[-1].start)
+        self._stepped_to = max(self._stepped_to, bins[-1], key=in_order)
         return affected
+
+    def _is_behind(self, bin_: Bin) -> bool:
+        """Whether bins that come after it have been taken; or, of states, one that it may spare."""
+        stepped = self._stepped_to
+        same_instant = bin_.start == bin_.end == stepped.start and bin_.lane != stepped.lane
+        return same_instant or in_order(bin_) < in_order(stepped)
 
     def _replay(self, rows: Rows) -> set[int]:
         """Take the readings of these rows again, from `frozen` on."""
@@ -280,7 +292,7 @@ class Track:
     def _judged_bins(self) -> list[Bin]:
         """Every judged bin that is not frozen, in event order."""
         bins = [lane.bin(at) for lane in self.lanes.values() for at in lane.readings if at >= self.frozen_at]
-        return sorted([*bins, *(Bin(at, at, BLIND) for at in self._blind)], key=_event_order)
+        return sorted([*bins, *(Bin(at, at, BLIND) for at in self._blind)], key=in_order)
 
     def _record(self, event: Event, found: Rows, bin_: Bin, life: Lifecycle, rows: Rows) -> None:
         """Write what a step found into the episodes; row `i` of `life` is row `rows[i]` here."""
@@ -332,20 +344,8 @@ class Track:
             self.told[row] = list(now)
 
     def edge(self) -> Instant:
-        """Where the restatement horizon begins: one horizon behind the stream that is least far.
-
-        A stream is not waited for when another one has taken over where it ended, nor for more than a day.
-        """
-        lanes = self.lanes.values()
-        if not lanes:
-            return NEVER
-        newest = max(lane.watermark for lane in lanes)
-        least = min((lane.watermark for lane in lanes if not self._is_complete(lane)), default=newest)
-        widest = max(lane.width for lane in lanes)
-        return max(least, newest - LONGEST_WAIT) - max(self._horizon, 3 * widest)
-
-    def _is_complete(self, lane: Lane) -> bool:
-        return any(lane.first < other.first <= lane.watermark for other in self.lanes.values())
+        """Where the restatement horizon begins."""
+        return edge(self.lanes.values(), self._horizon)
 
     def freeze(self) -> None:
         """Make final what is older than the horizon, and drop what no verdict can need any more."""
@@ -385,7 +385,3 @@ class Track:
         if self.frozen_at == NEVER:
             return NEVER
         return self.frozen_at - self._reach.window - self._reach.baseline - self._reach.lag - HOUR
-
-
-def _event_order(bin_: Bin) -> tuple[Instant, Instant]:
-    return bin_.start, bin_.end

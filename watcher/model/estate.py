@@ -1,9 +1,9 @@
 """What all sources know, joined: origins, their domains, who serves these, and their certificates. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from watcher.model.inventory import SERVED, ItemKind, Known
+from watcher.model.inventory import ItemKind, Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Domain:
     @property
     def is_served(self) -> bool:
         """Whether some source has it in service."""
-        return any(one.item.facts.get("status", "").lower() in SERVED for one in self.listed)
+        return any(one.item.is_served for one in self.listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,10 @@ class Origin:
     name: str
     listed: tuple[Known, ...]
     domains: tuple[str, ...]
+    groups: tuple[Known, ...] = ()
+    """Groups of origins that it is in."""
+    is_linked: bool = True
+    """Whether some source that lists it says of any domain where it comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +60,14 @@ class Estate:
 
 def joined(known: Iterable[Known]) -> Estate:
     """The estate that these items make; those that are gone are left out."""
-    present = _distinct(one for one in known if one.gone_at is None)
+    present = [one for one in known if one.gone_at is None]
     index = _Index(present)
     names = sorted(
         {one.item.id for one in present if one.item.kind is ItemKind.DOMAIN}
-        | {name for one in present if one.vendor == "tls" for name in _names_on(one)}
+        | {name for one in present if one.vendor == "tls" for name in one.item.names}
     )
     domains = tuple(index.domain(name) for name in names)
     return Estate(index.origins(domains), domains, tuple(present))
-
-
-def _distinct(known: Iterable[Known]) -> list[Known]:
-    """One of each item of a source, the one seen last: it may be in several scopes."""
-    newest: dict[tuple[str, ItemKind, str], Known] = {}
-    for one in known:
-        key = (one.source, one.item.kind, one.item.id)
-        if key not in newest or newest[key].last_seen < one.last_seen:
-            newest[key] = one
-    return list(newest.values())
 
 
 class _Index:
@@ -85,16 +79,20 @@ class _Index:
         self._origins: dict[str, list[Known]] = {}
         self._feeding: dict[tuple[str, str], list[str]] = {}
         self._naming: dict[str, list[Known]] = {}
+        self._groups: dict[tuple[str, str], list[Known]] = {}
         for one in known:
             if one.item.kind is ItemKind.DOMAIN:
                 self._domains.setdefault(one.item.id, []).append(one)
             elif one.item.kind is ItemKind.ORIGIN:
                 self._origins.setdefault(_name_of(one), []).append(one)
-                for name in _words(one.item.facts.get("domains", "")):
+                for name in one.item.words("domains"):
                     self._feeding.setdefault((one.source, name), []).append(_name_of(one))
             elif one.item.kind is ItemKind.CERTIFICATE:
-                for pattern in _names_on(one):
+                for pattern in one.item.names:
                     self._naming.setdefault(pattern, []).append(one)
+            elif one.item.kind is ItemKind.ORIGIN_GROUP:
+                for member in one.item.words("origins"):
+                    self._groups.setdefault((one.source, member), []).append(one)
 
     def domain(self, name: str) -> Domain:
         listed = tuple(self._domains.get(name, ()))
@@ -111,9 +109,19 @@ class _Index:
         for domain in domains:
             for origin in domain.origins:
                 fed.setdefault(origin, []).append(domain.name)
-        return tuple(
-            Origin(name, tuple(self._origins.get(name, ())), tuple(fed[name])) for name in sorted(fed)
-        )
+        linking = {
+            one.source
+            for domain in domains
+            for one in domain.listed
+            if any(True for _ in self._origins_of(one))
+        }
+        return tuple(self._origin(name, fed[name], linking) for name in sorted(fed))
+
+    def _origin(self, name: str, domains: Sequence[str], linking: Collection[str]) -> Origin:
+        listed = tuple(self._origins.get(name, ()))
+        groups = tuple(group for one in listed for group in self._groups.get((one.source, one.item.id), ()))
+        is_linked = bool(domains) or any(one.source in linking for one in listed)
+        return Origin(name, listed, tuple(domains), groups, is_linked)
 
     def _origins_of(self, domain: Known) -> Iterable[str]:
         """Its own, those of what serves it, and those that say that they feed it."""
@@ -124,7 +132,7 @@ class _Index:
         yield from self._feeding.get((domain.source, domain.item.id), ())
 
     def _named_origins(self, holder: Known) -> Iterable[str]:
-        for id_ in _words(holder.item.facts.get("origins", "")):
+        for id_ in holder.item.words("origins"):
             found = self._items.get((holder.source, ItemKind.ORIGIN, id_))
             yield id_ if found is None else _name_of(found)
 
@@ -140,23 +148,10 @@ class _Index:
         yield from self._naming.get(f"*.{name.partition('.')[2]}", ())
 
     def _find(self, holder: Known, kind: ItemKind, fact: str) -> list[Known]:
-        ids = _words(holder.item.facts.get(fact, ""))
-        found = (self._items.get((holder.source, kind, id_)) for id_ in ids)
+        found = (self._items.get((holder.source, kind, id_)) for id_ in holder.item.words(fact))
         return [one for one in found if one is not None]
 
 
 def _name_of(origin: Known) -> str:
     """Its host where the source says so: ids of one origin differ between sources."""
     return origin.item.facts.get("host", "") or origin.item.id
-
-
-def _names_on(certificate: Known) -> set[str]:
-    facts: Mapping[str, str] = certificate.item.facts
-    for fact in ("domains", "common_name"):
-        if names := _words(facts.get(fact, "")):
-            return {name.lower() for name in names}
-    return set()
-
-
-def _words(text: str) -> list[str]:
-    return [word for part in text.split(",") if (word := part.strip())]

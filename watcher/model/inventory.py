@@ -9,8 +9,13 @@ from watcher.model.time import HOUR, Duration, Instant
 
 SEEN_EVERY: Final[Duration] = HOUR
 """How often `last_seen` moves while nothing else changes."""
-SERVED: Final = frozenset({"", "online", "enabled"})
-"""What a domain's `status` is, in lower case, while it is in service; empty where its vendor says nothing."""
+OUT_OF_SERVICE: Final = frozenset(
+    {"offline", "stopping", "deleting", "disabled", "disabling", "checking", "check_failed", "not_found"}
+)
+"""What a domain's `status` is, in lower case, while it is not in service.
+
+With any other it is or may be: a domain goes on serving while it is being configured, and where that failed.
+"""
 _LONGEST_ID: Final = 255
 """Characters: a host name has no more, and the index of a database holds little more."""
 _LONGEST_FACT: Final = 1_000
@@ -41,6 +46,23 @@ class Item:
     id: str
     facts: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def is_served(self) -> bool:
+        """Whether a domain is in service, as far as its source says."""
+        return self.facts.get("status", "").lower() not in OUT_OF_SERVICE
+
+    def words(self, fact: str) -> list[str]:
+        """The parts of a fact that holds several, such as ids of other items."""
+        return [word for part in self.facts.get(fact, "").split(",") if (word := part.strip())]
+
+    @property
+    def names(self) -> set[str]:
+        """The host names that a certificate is for, in lower case, wildcards included."""
+        for fact in ("domains", "common_name", "name"):
+            if names := self.words(fact):
+                return {name.lower() for name in names}
+        return set()
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -49,9 +71,7 @@ class Listing:
     kind: ItemKind
     items: tuple[Item, ...]
     complete: bool = True
-    """Whether these are all there are of the kind in the source and scope: what is missing is then gone."""
-    scope: str = ""
-    """What part of the source's items the answer was about, where several streams list one kind."""
+    """Whether these are all there are of the kind in the source: what is missing is then gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +85,6 @@ class Known:
     last_seen: Instant = 0
     gone_at: Instant | None = None
     """When a complete listing first lacked it; None while it is there."""
-    scope: str = ""
-    """Of the listings it is in."""
 
 
 class ItemChange(StrEnum):
@@ -91,11 +109,10 @@ class ItemEvent:
     fact: str = ""
     before: str = ""
     after: str = ""
-    scope: str = ""
 
 
-Shelf: TypeAlias = tuple[str, ItemKind, str]
-"""Source, kind and scope: what one complete listing speaks of."""
+Shelf: TypeAlias = tuple[str, ItemKind]
+"""Source and kind: what one complete listing speaks of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +127,7 @@ class Heard:
     @property
     def shelf(self) -> Shelf:
         """What it speaks of."""
-        return self.source, self.listing.kind, self.listing.scope
+        return self.source, self.listing.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +176,7 @@ def compared(before: Mapping[str, Known], heard: Heard) -> Difference:
 
 def _after(held: Known | None, item: Item, heard: Heard) -> Known:
     first = heard.at if held is None else held.first_seen
-    new = Known(heard.source, heard.vendor, item, first, heard.at, scope=heard.listing.scope)
+    new = Known(heard.source, heard.vendor, item, first, heard.at)
     if held is None or abs(heard.at - held.last_seen) >= SEEN_EVERY:
         return new
     same = replace(new, last_seen=held.last_seen)
@@ -179,9 +196,7 @@ def _events(held: Known | None, item: Item, heard: Heard) -> Iterator[ItemEvent]
 
 
 def _event(heard: Heard, item: Item, change: ItemChange) -> ItemEvent:
-    return ItemEvent(
-        heard.source, heard.vendor, item.kind, item.id, heard.at, change, scope=heard.listing.scope
-    )
+    return ItemEvent(heard.source, heard.vendor, item.kind, item.id, heard.at, change)
 
 
 def _sound(item: Item) -> Item | None:
@@ -198,4 +213,8 @@ def _sound(item: Item) -> Item | None:
 
 
 def _plain(fact: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in fact[:_LONGEST_FACT]).strip()
+    """Cut between two of its parts where it has several: half an id would be another one."""
+    kept = fact[:_LONGEST_FACT]
+    if len(fact) > _LONGEST_FACT and "," in kept and fact[_LONGEST_FACT] != ",":
+        kept = kept.rpartition(",")[0]
+    return "".join(letter if letter.isprintable() else " " for letter in kept).strip()

@@ -59,6 +59,8 @@ class SampleBatch:
     """Inventory that came with it. Kept by the book as it stands, not in the journal."""
     remark: str = ""
     """What of it could not be read, in words for `watcher status`. Not kept."""
+    note: str = ""
+    """What else is worth saying of it, in the same way; it is no fault."""
 
     def __post_init__(self) -> None:
         """Refuse a grid whose shape is not that of its tables.

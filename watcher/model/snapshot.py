@@ -20,6 +20,8 @@ class RowState:
     known_at: Instant
     judged_at: Instant
     noted: bool
+    lanes: tuple[str, ...] = ()
+    """Who feeds it: a stream and the width of its bins each. In snapshots of before 0.3 nobody is named."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from watcher.model.sample import Poll
 from watcher.model.snapshot import TrackState
 from watcher.model.time import Instant
 from watcher.runtime.catching_up import CatchingUp
+from watcher.runtime.late import Late
 
 MOST_POLLS = 64
 """Polls taken into one tick; more wait on the bus."""
@@ -46,7 +47,7 @@ class Pump:
         self._told = told
         self._catching_up = CatchingUp()
         self._snapshot: Sequence[TrackState] = ()
-        self._late = 0
+        self._late = Late()
         self._log = structlog.get_logger()
 
     async def run(self, untold: Sequence[Transition] = ()) -> None:
@@ -67,9 +68,7 @@ class Pump:
             for batch in poll.batches:
                 self._engine.ingest(batch)
         transitions = self._engine.evaluate(at)
-        if self._engine.late > self._late:
-            self._log.warning("late_bins", count=self._engine.late - self._late)
-            self._late = self._engine.late
+        self._late.see(self._engine.late, at)
         return transitions
 
     def _tick(self, at: Instant, polls: Sequence[Poll], transitions: Sequence[Transition]) -> Tick:

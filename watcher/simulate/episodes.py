@@ -55,6 +55,12 @@ def plan(world: World, parts: Sequence[Slice], anchor: Instant) -> tuple[Episode
     return tuple(episode for episode in planned if episode.columns)
 
 
+def befallen(trouble: TrafficTrouble, world: World) -> frozenset[str]:
+    """Ids of the resources that a trouble befalls, wholly or in part."""
+    parts = slices(world)
+    return frozenset(parts[column].resource for column in _befallen(trouble, world, parts))
+
+
 def minutes_of(trouble: TrafficTrouble, anchor: Instant) -> tuple[Instant, Instant]:
     """Its half-open span of whole minutes, of one at least."""
     start, end = (floor(bound, MINUTE) for bound in trouble.span(anchor))

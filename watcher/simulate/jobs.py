@@ -20,7 +20,7 @@ class Job:
     """One background job as it stands."""
 
     id: str
-    """A UUID."""
+    """A random UUID."""
     kind: str
     """INVALIDATION, CREATE_DIST, UPDATE_DIST, DELETE_DIST."""
     resource: str
@@ -56,7 +56,7 @@ class Jobs:
         for slot in range(floor(now - past, every), now + 1, every):
             name = stable_id(self._world.seed, "job", slot, length=32)
             chance = int(name[:8], 16)
-            takes = 20 * SECOND + chance % (70 * SECOND)
+            takes = (20 + chance % 70) * SECOND
             resource = resources[chance % len(resources)].id
             yield _job(name, USUAL_KINDS[chance % 3], resource, span=(slot, slot + takes), now=now)
 
@@ -77,5 +77,5 @@ def _job(
 ) -> Job:
     start, end = span
     if now < end:
-        return Job(str(UUID(name)), kind, resource, start, None, PENDING)
-    return Job(str(UUID(name)), kind, resource, start, end, ends)
+        return Job(str(UUID(name, version=4)), kind, resource, start, None, PENDING)
+    return Job(str(UUID(name, version=4)), kind, resource, start, end, ends)

@@ -33,6 +33,13 @@ class Lateness:
             counts = self._uncorrected(counts, minutes, now)
         return counts if share.min(initial=1.0) >= 1 else counts.part(share)
 
+    def missing(self, minutes: Ints, *, now: Instant, parts: int) -> NDArray[np.bool_]:
+        """Which minutes of which parts are late and have not come, by `[minute, part]`."""
+        found = np.zeros((len(minutes), parts), dtype=np.bool_)
+        for late, when in ongoing(self._episodes, LateBins, minutes):
+            found[when, late.columns] |= (now - minutes[when])[:, None] < MINUTE + late.trouble.by
+        return found
+
     def _uncorrected(self, counts: Counts, minutes: Ints, now: Instant) -> Counts:
         others = np.ones(counts.seconds.shape)
         errors = np.ones(counts.seconds.shape)

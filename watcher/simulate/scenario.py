@@ -1,12 +1,15 @@
 """A scenario: the world, and the servers that show it. One YAML file."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, create_model
 
 from watcher.document.load import load_yaml, validate
+from watcher.errors import ConfigurationError
+from watcher.simulate.references import Mistake, of_world, twice, unknown
 from watcher.simulate.sites import Site
 from watcher.simulate.vendor import VendorSettings, known
 from watcher.simulate.world import Section, World
@@ -42,26 +45,27 @@ class Scenario(World):
         assert isinstance(found, VendorSettings)  # noqa: S101 - the full model is made so
         return found
 
-    @model_validator(mode="after")
-    def _sections_agree(self) -> Self:
-        there = {resource.id for resource in self.resources}
+    def mistakes(self) -> Iterator[Mistake]:
+        """Names in it that lead nowhere, or to two things."""
+        yield from of_world(self, known())
+        yield from twice((("tls", place, "name"), one.name) for place, one in enumerate(self.tls))
+        yield from twice((("sites", place, "name"), one.name) for place, one in enumerate(self.sites))
+        ids = {resource.id for resource in self.resources}
         for name in known():
-            if unknown := sorted(set(self.section(name).resources_named()) - there):
-                raise ValueError(f"{name} names unknown resources: {', '.join(unknown)}")
-        if unknown := sorted(
-            {name for resource in self.resources for name in resource.vendors} - set(known())
-        ):
-            raise ValueError(f"no such vendors: {', '.join(unknown)}; there are {', '.join(known())}")
-        return self
+            named = (((name, *loc), id_) for loc, id_ in self.section(name).resources_named())
+            yield from unknown("resource", named, ids)
 
 
 def scenario(content: Any) -> Scenario:  # noqa: ANN401 - plain YAML
     """A scenario given as data.
 
     Raises:
-        pydantic.ValidationError: it is none.
+        ValueError: it is none; pydantic's, or with every name that is wrong.
     """
-    return _model().model_validate(content)
+    story = _model().model_validate(content)
+    if mistakes := list(story.mistakes()):
+        raise ValueError("\n".join(map(str, mistakes)))
+    return story
 
 
 def load_scenario(path: Path = ALL_VENDORS) -> Scenario:
@@ -70,7 +74,11 @@ def load_scenario(path: Path = ALL_VENDORS) -> Scenario:
     Raises:
         ConfigurationError: every problem in it, with its position.
     """
-    return validate(load_yaml(path), _model())
+    document = load_yaml(path)
+    story = validate(document, _model())
+    if mistakes := list(story.mistakes()):
+        raise ConfigurationError(document.problem(one.loc, one.what, one.hint) for one in mistakes)
+    return story
 
 
 @lru_cache(maxsize=1)

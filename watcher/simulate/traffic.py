@@ -8,6 +8,7 @@ from operator import add
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from watcher.model.time import DAY, HOUR, MINUTE, SECOND, Duration, Instant, floor
 from watcher.simulate.chance import MINUTES, Chance, poisson
@@ -106,6 +107,20 @@ class Traffic:
         else:
             counts = self._minutes(start, start + len(starts) * width, now, lag).summed(width // MINUTE)
         return counts if split else self._whole(counts)
+
+    def missing(self, start: Instant, end: Instant, *, width: Duration, now: Instant) -> NDArray[np.bool_]:
+        """Which bins of which parts have not come at all, by `[bin, part]`: they are late, and not quiet."""
+        bins, length = len(range(start, end, width)), width // MINUTE
+        minutes = floor(start, MINUTE) + MINUTE * np.arange(bins * length)
+        missing: NDArray[np.bool_] = self._late.missing(minutes, now=now, parts=len(self.parts))
+        whole: NDArray[np.bool_] = np.logical_and.reduce(missing.reshape(bins, length, -1), axis=1)
+        return whole
+
+    def missing_resources(self, start: Instant, end: Instant, *, now: Instant) -> frozenset[str]:
+        """Resources of which nothing has come of the whole window."""
+        missing = self.missing(start, end, width=end - start, now=now)[0].tolist()
+        come = {part.resource for part, late in zip(self.parts, missing, strict=True) if not late}
+        return frozenset(self.resources) - come
 
     def _sum(self, start: Instant, end: Instant, now: Instant | None, lag: Duration) -> Counts:
         edges = [start, *range(floor(start, HOUR) + HOUR, end, HOUR), end]

@@ -12,6 +12,7 @@ from watcher.simulate.moment import Moment, MomentField, Timed
 Share = Annotated[float, Field(ge=0, le=1)]
 Code = Annotated[int, Field(ge=100, le=599)]
 Tier: TypeAlias = Literal["origin", "edge"]
+JobKind: TypeAlias = Literal["INVALIDATION", "CREATE_DIST", "UPDATE_DIST", "DELETE_DIST"]
 
 SERVER_ERRORS: Mapping[int, float] = {502: 0.6, 503: 0.25, 504: 0.15}
 
@@ -190,14 +191,14 @@ class StuckJob(Trouble):
     """A job that begins and does not come to its end within the span."""
 
     kind: Literal["stuck_job"]
-    job: str = "INVALIDATION"
+    job: JobKind = "INVALIDATION"
 
 
 class FailedJob(Trouble):
     """A job that ends badly a minute after it began."""
 
     kind: Literal["failed_job"]
-    job: str = "INVALIDATION"
+    job: JobKind = "INVALIDATION"
     status: str = "FAILED"
     """No vendor document gives a word for it."""
 

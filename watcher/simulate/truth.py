@@ -1,41 +1,43 @@
 """The truth of a simulation: what was planted where and when, and under which rule it should be found."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from watcher.model.time import Instant, rfc3339
-from watcher.simulate.faults import Fault, Refusal
+from watcher.simulate.episodes import befallen
+from watcher.simulate.faults import Fault
+from watcher.simulate.findable import COMMON, EXPIRES_SOON, PATIENCE, WAITS, Case, rule_of
 from watcher.simulate.moment import FIRST, LAST, Timed
 from watcher.simulate.scenario import Listener, Scenario
-from watcher.simulate.troubles import OriginGroupEmpty, Trouble
+from watcher.simulate.sites import Failing
+from watcher.simulate.troubles import (
+    FailedJob,
+    FailingApiCalls,
+    OriginGroupEmpty,
+    ProviderFailing,
+    StuckJob,
+    TrafficTrouble,
+    Trouble,
+)
 from watcher.simulate.vendor import Scene, Vendor, known
+from watcher.simulate.world import Resource
 
-FAULTS: Final[Mapping[str, str]] = {
-    "html": "contract_changed",
-    "truncated": "contract_changed",
-    "nonsense": "contract_changed",
-    "slow": "collector_down",
-    "dropped": "collector_down",
-    "skewed": "clock_skewed",
-}
-"""Rule id by kind of fault; other kinds are nobody's business."""
-REFUSALS: Final[Mapping[int, str]] = {
-    401: "credentials_rejected",
-    403: "permission_missing",
-    429: "quota_nearly_spent",
-}
-"""The same by status; from 500 on it is `collector_down`, else a request refused."""
 ALSO: Final[Mapping[str, frozenset[str]]] = {
+    "5xx_burst": frozenset({"provider_failing", "http_status_burst"}),
+    "partial_outage": frozenset({"provider_failing", "http_status_burst"}),
     "single_code_burst": frozenset(
-        {"http_5xx_spike", "origin_5xx_spike", "http_4xx_surge", "http_status_burst"}
+        {"http_5xx_spike", "origin_5xx_spike", "http_4xx_surge", "http_status_burst", "provider_failing"}
     ),
     "provider_failing": frozenset({"http_5xx_spike"}),
     "failing_api_calls": frozenset({"api_new_failure"}),
+    "late_bins": frozenset({"data_stopped"}),
 }
 """Rules by kind of trouble that may rightly tell of it as well."""
-EXPIRES_SOON: Final = 14
-"""Days left from which the shipped rule finds a certificate."""
+RECORDED: Final = (TrafficTrouble, StuckJob, FailedJob, FailingApiCalls)
+"""What vendors still tell of afterwards; all else must be seen while it lasts."""
+EXPECTED: Final = 200
+"""Status that the announced source expects of sites."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,8 @@ class Planted:
     end: Instant
     details: Mapping[str, Any]
     """As the scenario has it."""
-
-    @property
-    def also(self) -> frozenset[str]:
-        """Other rules that may rightly tell of it as well."""
-        return ALSO.get(self.kind, frozenset()) - {self.rule}
+    also: frozenset[str] = frozenset()
+    """Other rules that may rightly tell of it as well."""
 
     @property
     def words(self) -> str:
@@ -83,13 +82,13 @@ class Planted:
 def planted(scenario: Scenario, scene: Scene) -> list[Planted]:
     """Everything that a scenario plants, vendor by vendor."""
     anchor = scene.anchor
-    troubles = (one for vendor in known().values() for one in _at(vendor, scenario, anchor))
+    vendors = [one for vendor in known().values() for one in _at(vendor, scenario, anchor)]
     sites = (
-        _planted("http", "outage", failing, anchor, about=site.name, rule="http_probe_failing")
+        _planted("http", "outage", failing, anchor, about=site.name, rule=_outage(failing))
         for site in scenario.sites
         for failing in site.failing
     )
-    return [*troubles, *map(_listener, scenario.tls), *sites]
+    return [*vendors, *map(_listener, scenario.tls), *sites]
 
 
 def truth(scenario: Scenario, scene: Scene) -> dict[str, Any]:
@@ -99,14 +98,42 @@ def truth(scenario: Scenario, scene: Scene) -> dict[str, Any]:
 
 
 def _at(vendor: Vendor[Any], scenario: Scenario, anchor: Instant) -> Iterator[Planted]:
-    shown = {resource.id for resource in scenario.shown_by(vendor.name)}
     for trouble in scenario.troubles:
-        about, rule = _about(trouble), vendor.finds.get(trouble.kind)
-        of_resource = isinstance(trouble, Trouble) and about != ""
-        if about in shown if of_resource else rule is not None:
-            yield _planted(vendor.name, trouble.kind, trouble, anchor, about=about, rule=rule)
-    for fault in scenario.section(vendor.name).faults:
-        yield _planted(vendor.name, f"fault {fault.kind}", fault, anchor, about="", rule=_rule_of(fault))
+        for case in _cases(vendor, scenario, trouble, anchor):
+            about = trouble.group if isinstance(trouble, OriginGroupEmpty) else ""
+            about = about if case.resource is None else case.resource.id
+            rule = rule_of(vendor.finds.get(trouble.kind), case)
+            found = _planted(vendor.name, trouble.kind, trouble, anchor, about=about, rule=rule)
+            yield replace(found, also=found.also | _beside(vendor, trouble.kind) - {found.rule})
+    section = scenario.section(vendor.name)
+    for fault in section.faults:
+        start, end = fault.span(anchor)
+        case = Case(fault, end - start, scenario, vendor.name, tolerance=section.clock_tolerance())
+        rule = rule_of({**COMMON, **vendor.finds}.get(fault.kind), case)
+        yield _planted(vendor.name, f"fault {fault.kind}", fault, anchor, about="", rule=rule)
+
+
+def _cases(vendor: Vendor[Any], scenario: Scenario, trouble: Timed, anchor: Instant) -> Iterator[Case]:
+    """One for each of the vendor's resources that it befalls, or one where it befalls the vendor itself."""
+    start, end = trouble.span(anchor)
+    kind = getattr(trouble, "kind", "")
+    shown = {resource.id: resource for resource in scenario.shown_by(vendor.name)}
+    if not isinstance(trouble, Trouble):
+        named: Sequence[Resource | None] = [None] if kind in vendor.finds else []
+    elif isinstance(trouble, TrafficTrouble):
+        ids = befallen(trouble, scenario)
+        hit = [resource for name, resource in shown.items() if name in ids]
+        of_providers = isinstance(trouble, ProviderFailing)
+        named = ([None] if hit and kind in vendor.finds else []) if of_providers else hit
+    else:
+        named = [shown[trouble.resource]] if trouble.resource in shown else []
+    return (Case(trouble, end - start, scenario, vendor.name, resource=resource) for resource in named)
+
+
+def _beside(vendor: Vendor[Any], kind: str) -> frozenset[str]:
+    """Other rules that may tell of it at a vendor that shows such a thing."""
+    beside = ALSO.get(kind, frozenset()) if kind in vendor.finds else frozenset()
+    return beside if "provider_failing" in vendor.finds else beside - {"provider_failing"}
 
 
 def _planted(
@@ -114,20 +141,18 @@ def _planted(
 ) -> Planted:
     start, end = timed.span(anchor)
     details = timed.model_dump(mode="json", exclude={"kind", "start", "lasts"}, exclude_defaults=True)
-    return Planted(vendor, kind, about, rule, start=start, end=end, details=details)
+    also: frozenset[str] = frozenset()
+    too_short = rule is not None and end - start < WAITS.get(rule, 0)
+    passing = isinstance(timed, Fault) and timed.every > 1  # another attempt succeeds
+    unseen = end <= anchor and not isinstance(timed, RECORDED)
+    if rule is not None and (too_short or passing or unseen):
+        also, rule = frozenset() if unseen else frozenset({rule}), None
+    return Planted(vendor, kind, about, rule, start=start, end=end, details=details, also=also)
 
 
-def _about(trouble: Timed) -> str:
-    if isinstance(trouble, Trouble):
-        return trouble.resource
-    return trouble.group if isinstance(trouble, OriginGroupEmpty) else ""
-
-
-def _rule_of(fault: Fault) -> str | None:
-    if not isinstance(fault, Refusal):
-        return FAULTS.get(fault.kind)
-    usual = "collector_down" if fault.status >= 500 else "request_refused"
-    return REFUSALS.get(fault.status, usual)
+def _outage(failing: Failing) -> str | None:
+    """An answer that is as expected, if late, is none."""
+    return None if failing.status == EXPECTED and failing.delay < PATIENCE else "http_probe_failing"
 
 
 def _listener(listener: Listener) -> Planted:
@@ -141,4 +166,5 @@ def _listener(listener: Listener) -> Planted:
         start=FIRST,
         end=LAST,
         details=listener.model_dump(mode="json", exclude_defaults=True),
+        also=frozenset({"certificate_expiry"}) if wrong and soon else frozenset(),
     )

@@ -12,9 +12,10 @@ from pydantic import model_validator
 
 from watcher.document.fields import DurationField
 from watcher.model.ports import Clock
-from watcher.model.time import Instant
+from watcher.model.time import Duration, Instant
 from watcher.simulate.calls import Calls
 from watcher.simulate.faults import Fault
+from watcher.simulate.findable import Rule
 from watcher.simulate.jobs import Jobs
 from watcher.simulate.states import States
 from watcher.simulate.traffic import Traffic
@@ -36,8 +37,12 @@ class VendorSettings(Section):
         """The kinds of call that a fault may name."""
         return frozenset()
 
-    def resources_named(self) -> Iterable[str]:
-        """Ids of the scenario's resources that the section mentions: they must be there."""
+    def clock_tolerance(self) -> Duration | None:
+        """How far a request's time may be off; None where nobody looks."""
+        return None
+
+    def resources_named(self) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        """Where the section mentions ids of the scenario's resources, which must be there."""
         return ()
 
     @model_validator(mode="after")
@@ -117,8 +122,8 @@ class Vendor(Generic[SettingsT]):
     """Section of the scenario, key of the announcement, and prefix on the common port."""
     settings: type[SettingsT]
     server: Callable[[SettingsT, Scene], Server]
-    finds: Mapping[str, str] = field(default_factory=dict)
-    """Rule id by kind of trouble: what a watcher of this vendor should find, and under which rule."""
+    finds: Mapping[str, Rule] = field(default_factory=dict)
+    """By kind of trouble or fault: under which rule a watcher of this vendor should find it."""
 
 
 @lru_cache(maxsize=1)

@@ -21,6 +21,11 @@ Refuse: TypeAlias = Callable[[Refusal], web.Response]
 """The vendor's own form of an error that the scenario planted."""
 
 
+def as_sent(text: str) -> bytes:
+    """A header's bytes as they came: aiohttp reads those that are no UTF-8 as surrogates."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One request and how it was answered; without headers and bodies, so without secrets."""

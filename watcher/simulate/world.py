@@ -1,14 +1,13 @@
 """The part of a scenario every vendor shares: resources with traffic, origins, callers, and the troubles."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from watcher.document.fields import DurationField
 from watcher.model.time import HOUR
-from watcher.simulate.troubles import AnyTrouble, Code, OriginGroupEmpty, Share, Trouble
+from watcher.simulate.troubles import AnyTrouble, Code, Share
 
 Weight = Annotated[float, Field(gt=0)]
 
@@ -32,7 +31,7 @@ class Resource(Section):
     cname: str = ""
     vendors: tuple[str, ...] = ()
     """Which vendors show it; none named is all."""
-    requests_per_minute: float = Field(ge=0, description="mean over a week")
+    requests_per_minute: float = Field(ge=0, le=1e9, description="mean over a week")
     daily_swing: Share = 0.5
     peak: DurationField = 18 * HOUR
     """Time of day, UTC, of the most traffic."""
@@ -139,21 +138,3 @@ class World(Section):
     def shown_by(self, vendor: str) -> Sequence[Resource]:
         """The resources of one vendor, in the file's order."""
         return [resource for resource in self.resources if vendor in (resource.vendors or (vendor,))]
-
-    @model_validator(mode="after")
-    def _names_agree(self) -> Self:
-        ids = Counter(resource.id for resource in self.resources)
-        if twice := sorted(name for name, times in ids.items() if times > 1):
-            raise ValueError(f"resources named twice: {', '.join(twice)}")
-        befallen = {trouble.resource for trouble in self.troubles if isinstance(trouble, Trouble)}
-        _ensure_known("troubles of unknown resources", befallen - {""}, ids)
-        groups = {group.id for group in self.origin_groups}
-        named = {resource.origin_group for resource in self.resources} - {""}
-        named |= {trouble.group for trouble in self.troubles if isinstance(trouble, OriginGroupEmpty)}
-        _ensure_known("unknown origin groups", named, groups)
-        return self
-
-
-def _ensure_known(what: str, named: Iterable[str], known: Iterable[str]) -> None:
-    if unknown := sorted(set(named) - set(known)):
-        raise ValueError(f"{what}: {', '.join(unknown)}")

@@ -67,16 +67,19 @@ class SqlHistory:
         return [Sight(**row) for row in rows]
 
     async def backlog(self) -> Mapping[str, int]:
-        """Messages owed, by target."""
+        """Messages owed, by target; reminders whose time has not come are owed by nobody yet."""
+        return await self._database.read(self._backlog)
+
+    def _backlog(self, connection: Connection) -> Mapping[str, int]:
         outbox = tables.outbox.c
+        is_owed = (outbox.telling != Telling.REMINDER) | (outbox.due_at <= self._database.now(connection))
         query = (
             select(outbox.target, func.count())
-            .where(outbox.state == DUE)
+            .where(outbox.state == DUE, is_owed)
             .group_by(outbox.target)
             .order_by(outbox.target)
         )
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return {target: owed for target, owed in rows}  # noqa: C416 - dict() wants tuples, these are rows
+        return {target: owed for target, owed in connection.execute(query)}  # noqa: C416 - dict() wants tuples, these are rows
 
     async def owner(self) -> Owner | None:
         """The daemon on this database, if any."""

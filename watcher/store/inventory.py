@@ -29,6 +29,8 @@ from watcher.store.statements import insert_new, upsert
 News: TypeAlias = tuple[Heard, Difference]
 """A listing, and what it changes."""
 
+_KINDS: Final = tuple(kind.value for kind in ItemKind)
+"""What else a newer version may have written is left to it."""
 _facts: Final = msgspec.json.Decoder(dict[str, str]).decode
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
 
@@ -70,7 +72,7 @@ class Stock:
         """Take what the database holds."""
         shelves: dict[Shelf, dict[str, Known]] = {}
         for one in known:
-            shelves.setdefault((one.source, one.item.kind, one.scope), {})[one.item.id] = one
+            shelves.setdefault((one.source, one.item.kind), {})[one.item.id] = one
         self._shelves, self._present = shelves, None
 
     def present(self) -> Sequence[Known]:
@@ -118,7 +120,11 @@ def heard_in(polls: Iterable[Poll]) -> list[Heard]:
 def read_items(connection: Connection) -> Sequence[Known]:
     """Every item, by source, kind and id."""
     inventory = tables.inventory.c
-    query = select(tables.inventory).order_by(inventory.source, inventory.kind, inventory.id, inventory.scope)
+    query = (
+        select(tables.inventory)
+        .where(inventory.kind.in_(_KINDS))
+        .order_by(inventory.source, inventory.kind, inventory.id)
+    )
     return [
         Known(
             source=row.source,
@@ -127,7 +133,6 @@ def read_items(connection: Connection) -> Sequence[Known]:
             first_seen=row.first_seen,
             last_seen=row.last_seen,
             gone_at=row.gone_at,
-            scope=row.scope,
         )
         for row in connection.execute(query)
     ]
@@ -148,7 +153,6 @@ def _values(known: Known) -> dict[str, object]:
     return {
         "source": known.source,
         "kind": known.item.kind.value,
-        "scope": known.scope,
         "id": known.item.id,
         "vendor": known.vendor,
         "facts": _encode(dict(known.item.facts)).decode(),
@@ -163,7 +167,6 @@ def _event_values(event: ItemEvent) -> dict[str, object]:
         "source": event.source,
         "vendor": event.vendor,
         "kind": event.kind.value,
-        "scope": event.scope,
         "item": event.id,
         "at": event.at,
         "change": event.change.value,
@@ -175,7 +178,12 @@ def _event_values(event: ItemEvent) -> dict[str, object]:
 
 def _changes(connection: Connection, since: Instant | None, limit: int) -> Sequence[ItemEvent]:
     change = tables.inventory_change.c
-    query = select(tables.inventory_change).order_by(change.at.desc(), change.id.desc()).limit(limit)
+    query = (
+        select(tables.inventory_change)
+        .where(change.kind.in_(_KINDS))
+        .order_by(change.at.desc(), change.id.desc())
+        .limit(limit)
+    )
     if since is not None:
         query = query.where(change.at >= since)
     return [
@@ -189,7 +197,6 @@ def _changes(connection: Connection, since: Instant | None, limit: int) -> Seque
             fact=row.fact,
             before=row.before,
             after=row.after,
-            scope=row.scope,
         )
         for row in connection.execute(query)
     ]

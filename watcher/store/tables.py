@@ -178,7 +178,6 @@ inventory = Table(
     metadata,
     Column("source", Text, primary_key=True),
     Column("kind", Text, primary_key=True),
-    Column("scope", Text, primary_key=True),
     Column("id", Text, primary_key=True),  # the vendor's
     Column("vendor", Text, nullable=False),
     Column("facts", Text, nullable=False),
@@ -194,7 +193,6 @@ inventory_change = Table(
     Column("source", Text, nullable=False),
     Column("vendor", Text, nullable=False),
     Column("kind", Text, nullable=False),
-    Column("scope", Text, nullable=False),
     Column("item", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("change", Text, nullable=False),
@@ -202,17 +200,7 @@ inventory_change = Table(
     Column("before", Text, nullable=False),
     Column("after", Text, nullable=False),
     # One change of one item at one time: a tick that is applied again adds none.
-    Index(
-        "uq_inventory_change_once",
-        "source",
-        "kind",
-        "scope",
-        "item",
-        "at",
-        "change",
-        "fact",
-        unique=True,
-    ),
+    Index("uq_inventory_change_once", "source", "kind", "item", "at", "change", "fact", unique=True),
     Index("ix_inventory_change_at", "at"),
     sqlite_autoincrement=True,
 )

@@ -1,7 +1,7 @@
 """`absence`: a group that usually has data has none, though the vendor answers."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,10 +19,16 @@ from watcher.engine.detector import (
     Usual,
     Verdict,
 )
+from watcher.engine.median import median, newest
 from watcher.model.fields import DurationField
 from watcher.model.incident import Evidence
 from watcher.model.time import DAY, HOUR, Instant
 from watcher.model.words import percent, span
+
+LATEST_SLOTS: Final = 6
+"""Slots with data that say what was there lately."""
+FIRST_NIGHT: Final = 5.0
+"""How many times more must have been there lately, where no yesterday says how quiet nights are."""
 
 
 class AbsenceParams(BaseModel):
@@ -31,6 +37,9 @@ class AbsenceParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     usual: Annotated[float, Field(gt=0, le=1, description="share of the past with data; with less, no")] = 0.9
+    min_count: Annotated[
+        float, Field(ge=0, description="events a bin usually has, yesterday and lately; with fewer, no")
+    ] = 20.0
     history: Annotated[DurationField, Field(description="how much of the past is usual")] = DAY
     min_history: Annotated[DurationField, Field(description="answered past needed to call it usual")] = (
         3 * HOUR
@@ -52,17 +61,28 @@ class Absence:
         return Reach(baseline=self.params.history, lag=HOUR)
 
     def usual(self, levels: Levels) -> Usual:
-        """Share of the answered past in which there were data; NaN until enough of it is known."""
+        """Share of the answered past with data, and events a millisecond; NaN until enough is known.
+
+        The least of the last hour with data and the same hours of yesterday; in a first night a fifth of it.
+        """
         answered = float(levels.answered.sum())
-        rows = levels.known.shape[-1]
+        known, rows = levels.known, levels.known.shape[-1]
         if answered < self.params.min_history:
-            return {"share": np.full(rows, np.nan)}
-        return {"share": np.minimum(levels.known.sum(axis=0) / answered, 1.0)}
+            return {"share": np.full(rows, np.nan), "rate": np.full(rows, np.nan)}
+        counts = levels.sums["value"]
+        rates = np.divide(counts, known, out=np.full(known.shape, np.nan), where=known > 0)
+        lately = median(newest(rates, LATEST_SLOTS))
+        then = median(rates[levels.until - levels.starts > DAY - 2 * HOUR])
+        return {
+            "share": np.minimum(known.sum(axis=0) / answered, 1.0),
+            "rate": np.where(np.isnan(then), lately / FIRST_NIGHT, np.fmin(then, lately)),
+        }
 
     def judge(self, panel: Panel, usual: Usual) -> Verdict:
         """Breach where an answered bin lacks what is usually there; what was not answered is unknown."""
         value, share = panel.value("value"), usual["share"]
-        is_usual = (share >= self.params.usual) & panel.answered
+        expected = usual["rate"] * (panel.end - panel.start)
+        is_usual = (share >= self.params.usual) & (expected >= self.params.min_count) & panel.answered
         absent = np.where(is_usual, BREACH, UNKNOWN)
         reading = np.where(np.isnan(value), absent, CLEAR).astype(np.int8)
         return Verdict(reading, value, share)

@@ -19,6 +19,7 @@ from watcher.engine.detector import (
     Verdict,
 )
 from watcher.model.incident import Evidence
+from watcher.model.rule import Severity
 from watcher.model.time import DAY, SECOND, Instant, rfc3339
 from watcher.model.words import span
 
@@ -29,6 +30,9 @@ class ExpiryParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     days: Annotated[float, Field(gt=0, description="breach when less than this many days are left")] = 14.0
+    critical_days: Annotated[
+        float, Field(ge=0, description="critical when less than this many are left, or it is over")
+    ] = 2.0
 
 
 class Expiry:
@@ -57,7 +61,8 @@ class Expiry:
         left = (ends * SECOND - panel.start) / DAY
         reading = np.where(np.isnan(left), UNKNOWN, np.where(left < self.params.days, BREACH, CLEAR))
         expected = np.full(len(left), self.params.days)
-        return Verdict(reading.astype(np.int8), left, expected, {"ends": ends})
+        severity = np.where(left < self.params.critical_days, int(Severity.CRITICAL), 0).astype(np.int8)
+        return Verdict(reading.astype(np.int8), left, expected, {"ends": ends}, severity)
 
     def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
         """When it ends, and how long that is from the reading."""

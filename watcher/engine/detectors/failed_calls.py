@@ -34,7 +34,8 @@ class FailedCallsParams(ShareParams):
 
     floor: Annotated[float, Field(gt=0, lt=1, description="a lower share is never a breach")] = 0.05
     min_count: Annotated[int, Field(ge=1, description="nor one with fewer failed calls in the window")] = 5
-    first_floor: Annotated[float, Field(gt=0, le=1, description="the floor until then")] = 0.15
+    first_floor: Annotated[float, Field(gt=0, le=1, description="the floor until then")] = 0.25
+    never_usual: Annotated[float, Field(gt=0, le=1, description="a share above it never becomes usual")] = 0.5
     history: Annotated[DurationField, Field(description="how much of the past is usual")] = DAY
     min_history: Annotated[DurationField, Field(description="past needed to call it usual")] = 30 * MINUTE
     mode: Annotated[
@@ -72,7 +73,8 @@ class FailedCalls:
             return usual_share(levels, self.params)
         seen = levels.sums["part"].sum(axis=0)
         has_history = levels.answered.sum() >= self.params.min_history
-        return {"seen": seen, "has_history": np.full(len(seen), float(has_history))}
+        past = np.full(len(seen), levels.answered.sum())
+        return {"seen": seen, "has_history": np.full(len(seen), float(has_history)), "past": past}
 
     def judge(self, panel: Panel, usual: Usual) -> Verdict:
         """By rate as `ratio_spike`; by signature a breach where one that was never seen before occurs."""
@@ -83,12 +85,12 @@ class FailedCalls:
         # The vendor lists the failures there were: what an answered bin lacks did not occur.
         clear = CLEAR if panel.answered else UNKNOWN
         reading = np.where((count > 0) & is_new, BREACH, clear).astype(np.int8)
-        return Verdict(reading, count, np.zeros(len(count)))
+        return Verdict(reading, count, np.zeros(len(count)), {"past": usual["past"]})
 
     def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
         """The share and the most frequent signatures; or how many calls failed so."""
         if not self._is_rate:
-            return self._signature(panel, row, since)
+            return self._signature(panel, verdict, row, since)
         found = explain_share(panel, verdict, row, since, noun="calls")
         parts = panel.parts("signatures", row, lookback(panel, since))
         named = tuple(_part(labels, count) for labels, count in list(parts.items())[:SHOWN])
@@ -103,11 +105,11 @@ class FailedCalls:
             parts=named,
         )
 
-    def _signature(self, panel: Panel, row: int, since: Instant) -> Evidence:
+    def _signature(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
         window = lookback(panel, since)
         count = float(np.nan_to_num(panel.total("part", window)[row]))
         calls = f"{number(count)} {'call' if count == 1 else 'calls'}"
-        past = span(self.params.history)
+        past = span(round(min(float(verdict.extra["past"][row]), self.params.history)))
         return Evidence(
             start=panel.end - window,
             end=panel.end,

@@ -18,14 +18,14 @@ from watcher.engine.detector import (
     Usual,
     Verdict,
 )
-from watcher.engine.median import median
+from watcher.engine.median import median, quantile, spread
 from watcher.model.fields import DurationField
 from watcher.model.incident import Evidence
 from watcher.model.time import DAY, MINUTE, Instant
 from watcher.model.words import number, percent
 
-MAD_TO_DEVIATION = 1.4826
-"""Standard deviation of a normal distribution over its median absolute deviation."""
+BEST = 0.9
+"""A level that a tenth of the slots keep is what is possible: a drop may last nine tenths of the history."""
 
 
 class LevelDropParams(BaseModel):
@@ -62,13 +62,17 @@ class LevelDrop:
         return Reach(window=self.params.window, baseline=self.params.history, lag=self.params.window)
 
     def usual(self, levels: Levels) -> Usual:
-        """Median of the slots' weighed means, and its spread; NaN until `min_history` is known."""
+        """Median of the slots' weighed means, and its spread; NaN until `min_history` is known.
+
+        A slot surely below the best ones by `drop` is left out: a drop does not become usual while it lasts.
+        """
         total, weight = levels.sums["value"], levels.sums["weight"]
         means = np.divide(total, weight, out=np.full(total.shape, np.nan), where=weight > 0)
-        level = median(means)
-        spread = MAD_TO_DEVIATION * median(np.abs(means - level))
+        best = quantile(means, BEST)
+        chance = np.clip(best * (1 - best), 1e-4, None) / np.maximum(levels.sums["requests"], 1)
+        means = np.where(means >= best - self.params.drop - 3 * np.sqrt(chance), means, np.nan)
         known = levels.known.sum(axis=0) >= self.params.min_history
-        return {"level": np.where(known, level, np.nan), "spread": spread}
+        return {"level": np.where(known, median(means), np.nan), "spread": spread(means)}
 
     def judge(self, panel: Panel, usual: Usual) -> Verdict:
         """Breach where the bin and its window lie below the level by effect and by evidence.

@@ -18,15 +18,17 @@ from watcher.engine.detector import (
     Usual,
     Verdict,
 )
-from watcher.engine.median import median
+from watcher.engine.median import median, quantile, spread
 from watcher.engine.shares import lookback
 from watcher.model.fields import DurationField
 from watcher.model.incident import Evidence
-from watcher.model.time import DAY, HOUR, Instant
+from watcher.model.time import DAY, MINUTE, Instant
 from watcher.model.words import number
 
-MAD_TO_DEVIATION = 1.4826
-"""Standard deviation of a normal distribution over its median absolute deviation."""
+BEST = 0.1
+"""A level that a tenth of the slots keep is what is possible: a rise may last nine tenths of the history."""
+LAG = 15 * MINUTE
+"""The newest past is left out, so that a rise is not weighed against its own beginning."""
 
 
 class LevelRiseParams(BaseModel):
@@ -39,7 +41,9 @@ class LevelRiseParams(BaseModel):
     evidence: Annotated[float, Field(gt=0, description="and this many standard deviations above it")] = 6.0
     min_requests: Annotated[int, Field(ge=0, description="never on fewer requests in a bin")] = 50
     history: Annotated[DurationField, Field(description="how much of the past is usual")] = DAY
-    min_history: Annotated[DurationField, Field(description="known past needed to call it usual")] = 3 * HOUR
+    min_history: Annotated[DurationField, Field(description="known past needed to call it usual")] = (
+        30 * MINUTE
+    )
 
 
 class LevelRise:
@@ -56,17 +60,20 @@ class LevelRise:
         self.params = params
 
     def reach(self) -> Reach:
-        """The bin alone, and the past up to an hour before it."""
-        return Reach(baseline=self.params.history, lag=HOUR)
+        """The bin alone, and the past up to shortly before it."""
+        return Reach(baseline=self.params.history, lag=LAG)
 
     def usual(self, levels: Levels) -> Usual:
-        """Median of the slots' means, and its spread; NaN until `min_history` is known."""
+        """Median of the slots' means, and its spread; NaN until `min_history` is known.
+
+        A slot above the best ones as a breach is left out: no rise becomes usual while it lasts.
+        """
         known = levels.known
         means = np.divide(levels.sums["value"], known, out=np.full(known.shape, np.nan), where=known > 0)
-        level = median(means)
-        spread = MAD_TO_DEVIATION * median(np.abs(means - level))
+        best = quantile(means, BEST)
+        means[means >= np.maximum(self.params.factor * best, best + self.params.rise)] = np.nan
         enough = known.sum(axis=0) >= self.params.min_history
-        return {"level": np.where(enough, level, np.nan), "spread": spread}
+        return {"level": np.where(enough, median(means), np.nan), "spread": spread(means)}
 
     def judge(self, panel: Panel, usual: Usual) -> Verdict:
         """Breach where a bin with enough requests lies far above the level; unknown without a level."""

@@ -5,6 +5,7 @@ being told twice: what only drowns in its class, and what visitors see of it the
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -23,7 +24,15 @@ from watcher.engine.detector import (
     Usual,
     Verdict,
 )
-from watcher.engine.shares import ShareParams, explain_share, judge_share, reach, share_of, usual_share
+from watcher.engine.shares import (
+    ShareParams,
+    explain_share,
+    judge_share,
+    reach,
+    share_of,
+    spikes,
+    usual_share,
+)
 from watcher.model.incident import Evidence
 from watcher.model.time import Instant
 
@@ -35,8 +44,12 @@ class RatioSpikeParams(ShareParams):
         float, Field(gt=0, le=1, description="of what is beyond usual `among` all, the least this part makes")
     ] = 0.8
     outer_floor: Annotated[
-        float, Field(gt=0, lt=1, description="a share of `outer_part` from which it is told there")
+        float,
+        Field(gt=0, lt=1, description="with `outer_part`: the floor of the rule that tells there"),
     ] = 0.02
+    outer_first_floor: Annotated[
+        float, Field(gt=0, le=1, description="and the floor of that rule until it has a past")
+    ] = 0.1
 
 
 class RatioSpike:
@@ -56,8 +69,10 @@ class RatioSpike:
     }
 
     def __init__(self, params: RatioSpikeParams) -> None:
-        """With its limits."""
+        """With its limits, and those of the rule that tells what is seen outside."""
         self.params = params
+        floors = {"floor": params.outer_floor, "first_floor": params.outer_first_floor}
+        self._outside = params.model_copy(update=floors)
 
     def reach(self) -> Reach:
         """The longest window; the baseline ends before it."""
@@ -65,10 +80,13 @@ class RatioSpike:
 
     def usual(self, levels: Levels) -> Usual:
         """The usual share, of this series or of all there is; and those of the optional roles."""
+        outer = {"part": levels.sums["outer_part"], "whole": levels.sums["outer_whole"]}
+        outside = usual_share(replace(levels, sums=outer), self._outside)
+        among, _, _ = share_of(levels, "among", "whole", self.params)
         return {
             **usual_share(levels, self.params),
-            "among": share_of(levels, "among", "whole", self.params),
-            "outer": share_of(levels, "outer_part", "outer_whole", self.params),
+            "among": among,
+            **{f"outer_{name}": column for name, column in outside.items()},
         }
 
     def judge(self, panel: Panel, usual: Usual) -> Verdict:
@@ -88,13 +106,9 @@ class RatioSpike:
         return drowns
 
     def _told_outside(self, panel: Panel, usual: Usual) -> NDArray[np.bool_]:
-        """Whether visitors see a spike themselves."""
-        part, whole = panel.value("outer_part"), panel.value("outer_whole")
-        share = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
-        spikes: NDArray[np.bool_] = share >= np.maximum(
-            self.params.outer_floor, self.params.factor * usual["outer"]
-        )
-        return spikes
+        """Whether visitors see a spike themselves, by the very test of the rule that tells of it."""
+        outside = {name: usual[f"outer_{name}"] for name in ("share", "events", "has_history")}
+        return spikes(panel, ("outer_part", "outer_whole"), outside, self._outside)
 
     def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
         """The share over the whole breach so far, of how many, against the usual."""

@@ -24,13 +24,15 @@ from watcher.model.fields import DurationField
 from watcher.model.incident import Evidence
 from watcher.model.rule import Severity
 from watcher.model.sample import Floats
-from watcher.model.time import DAY, SECOND, Instant, rfc3339
+from watcher.model.time import DAY, HOUR, SECOND, Instant, rfc3339
 from watcher.model.words import span
 
 _NONE, _FINE, _PASSING, _BAD, _STRANGE = range(5)
 """What a state is: not known, good, on its way to another, bad, in none of the lists."""
 LONG_BAD: Final = 7 * DAY
 """What changed longer ago than this before it was first seen is news to nobody (design, "First looks")."""
+SEEN_CHANGE: Final = HOUR
+"""How far back another state is looked for: what we saw go bad ourselves is news."""
 
 
 class StateParams(BaseModel):
@@ -77,12 +79,13 @@ class State:
         """What is asked of the past also stands while the vendor is silent."""
         self.params = params
         self._window = params.stuck_after or params.changed_within or 0
-        value = Role(state="status", worst=(*params.passing, *params.bad), carry=self._window > 0)
+        self._is_plain = self._window == 0
+        value = Role(state="status", worst=(*params.passing, *params.bad), carry=not self._is_plain)
         self.roles = {**State.roles, "value": value}
 
     def reach(self) -> Reach:
-        """The reading alone, or as far as a state's age is asked for."""
-        return Reach(window=self._window)
+        """The reading alone, or as far back as another state is asked for."""
+        return Reach(window=self._window or SEEN_CHANGE)
 
     def usual(self, levels: Levels) -> Usual:
         """Nothing is usual: the lists are absolute."""
@@ -96,6 +99,7 @@ class State:
         kinds = self._kinds(value, panel.words)
         changed_at = panel.value("since") * SECOND
         extra = {"changed_at": changed_at}
+        fine = np.full(len(value), CLEAR)
         if self.params.changed_within is not None:
             lasted = panel.lasted("value", self._window)
             breach = lasted.changed & (lasted.time < self._window)
@@ -105,8 +109,11 @@ class State:
             breach = (kinds == _PASSING) & (age >= self._window)
         else:
             breach = (kinds == _BAD) | (kinds == _STRANGE)
+            fine = np.where(kinds == _PASSING, UNKNOWN, CLEAR)  # on its way: neither bad nor over
         long_bad = breach & (panel.start - changed_at > LONG_BAD)
-        known = np.where(long_bad, SUSTAINED, np.where(breach, BREACH, CLEAR))
+        if long_bad.any():
+            long_bad &= ~panel.lasted("value", self.reach().window).changed
+        known = np.where(long_bad, SUSTAINED, np.where(breach, BREACH, fine))
         reading = np.where(kinds == _NONE, UNKNOWN, known).astype(np.int8)
         severity = np.where(kinds == _STRANGE, int(Severity.INFO), 0).astype(np.int8)
         return Verdict(reading, value, np.full(len(value), np.nan), extra, severity)
@@ -119,11 +126,15 @@ class State:
         return by_code[np.where(np.isnan(value), 0, value + 1).astype(np.intp)]
 
     def _age(self, panel: Panel, passing: NDArray[np.bool_], changed_at: Floats) -> Floats:
-        """How long the state has lasted: by the vendor's own time of its change, else since it was seen."""
+        """How long the state has lasted: since we saw it change, else by the vendor's own time."""
         if not passing.any():
             return np.full(len(passing), np.nan)
-        seen = panel.lasted("value", self._window).time
-        return np.where(np.isnan(changed_at), seen, panel.end - changed_at)
+        lasted = panel.lasted("value", self._window)
+        return np.where(lasted.changed | np.isnan(changed_at), lasted.time, panel.end - changed_at)
+
+    def _good(self, words: Sequence[str]) -> Sequence[str]:
+        """The good states in this vendor's words, as far as it has said any."""
+        return [word for word in self.params.good if word in words] or self.params.good
 
     def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
         """The state in the vendor's word, and since when."""
@@ -141,7 +152,7 @@ class State:
             start=min(since, panel.start),
             end=max(since, panel.end),
             text=text,
-            words={"seen": word, "expected": ", ".join(self.params.good)},
+            words={"seen": word, "expected": ", ".join(self._good(panel.words))},
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from watcher.engine.detector import (
@@ -19,8 +20,9 @@ from watcher.engine.detector import (
     Usual,
     Verdict,
 )
+from watcher.model.fields import DurationField
 from watcher.model.incident import Evidence
-from watcher.model.time import Instant
+from watcher.model.time import DAY, Instant
 from watcher.model.words import number
 
 
@@ -34,6 +36,9 @@ class ThresholdParams(BaseModel):
     of: Annotated[
         Literal["least", "greatest"] | None,
         Field(description="which of several series of a group speaks, where they are no counts"),
+    ] = None
+    alone: Annotated[
+        DurationField | None, Field(description="a bin wider than this breaches only with the one before it")
     ] = None
     says: Annotated[str, Field(description="what a breach means, in words")] = ""
     says_clear: Annotated[str, Field(description="what the absence of one means, in words")] = ""
@@ -64,8 +69,8 @@ class Threshold:
         self.roles = {**Threshold.roles, "value": Role(several=several)}
 
     def reach(self) -> Reach:
-        """The bin alone."""
-        return Reach()
+        """The bin alone, or with those before it."""
+        return Reach(window=DAY if self.params.alone is not None else 0)
 
     def usual(self, levels: Levels) -> Usual:
         """Nothing is usual: the limit is absolute."""
@@ -78,9 +83,17 @@ class Threshold:
         seen = panel.value("value")
         limit = self.params.limit
         breach = seen > limit if self.params.above is not None else seen < limit
-        unknown = np.isnan(seen) | (panel.value("unless") > 0)
+        unknown = np.isnan(seen) | (panel.value("unless") > 0) | (breach & self._is_lonely(panel))
         reading = np.where(unknown, UNKNOWN, np.where(breach, BREACH, CLEAR)).astype(np.int8)
         return Verdict(reading, seen, np.full(len(seen), limit))
+
+    def _is_lonely(self, panel: Panel) -> NDArray[np.bool_]:
+        """Whether a bin too wide to prove anything alone is the first of its value."""
+        width = panel.end - panel.start
+        if self.params.alone is None or width <= self.params.alone:
+            return np.zeros(len(panel.value("value")), np.bool_)
+        lonely: NDArray[np.bool_] = panel.lasted("value", DAY).time <= width
+        return lonely
 
     def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
         """The value against its limit, or the rule's own words for it."""

@@ -40,7 +40,7 @@ def refuse(refused: Refused, *, xml: bool = False) -> web.Response:
     body = {
         "HostId": HOST,
         "Code": refused.code,
-        "Message": refused.message,
+        "Message": refused.message.encode(errors="replace").decode(),  # may repeat what came
         "Recommend": HELP + refused.code,
     }
     return answer(body, xml=xml, root="Error", status=refused.status)

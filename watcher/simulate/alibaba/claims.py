@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from urllib.parse import quote
 
 from watcher.simulate.alibaba.answers import Refused
+from watcher.simulate.wire import as_sent
 
 Pairs: TypeAlias = Sequence[tuple[str, str]]
 
@@ -127,7 +128,7 @@ def _acs3_text(received: Received, path: str, names: Sequence[str]) -> str:
     lines = "".join(f"{name}:{received.headers[name].strip()}\n" for name in sorted(names))
     payload = hashlib.sha256(received.body).hexdigest()
     request = f"{received.method}\n{path}\n{canonical(received.query)}\n{lines}\n{';'.join(names)}\n{payload}"
-    return f"{ACS3}\n{hashlib.sha256(request.encode()).hexdigest()}"
+    return f"{ACS3}\n{hashlib.sha256(as_sent(request)).hexdigest()}"
 
 
 def encoded(text: str) -> str:

@@ -134,8 +134,13 @@ def _check_call(claimed: Claim) -> None:
         raise Refused(400, "NoSuchVersion", "The specified version does not exist.")
 
 
+def usual_code(refusal: Refusal) -> str:
+    """Of an error that names none."""
+    return CODES.get(refusal.status, "InternalError")
+
+
 def _planted(refusal: Refusal) -> web.Response:
-    code = refusal.code or CODES.get(refusal.status, "InternalError")
+    code = refusal.code or usual_code(refusal)
     return refuse(Refused(refusal.status, code, refusal.description))
 
 

@@ -6,7 +6,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from watcher.document.fields import DurationField
-from watcher.model.time import MINUTE
+from watcher.model.time import MINUTE, Duration
 from watcher.simulate.alibaba.faults import AlibabaFault, BareDomains
 from watcher.simulate.vendor import VendorSettings
 
@@ -38,12 +38,20 @@ class AlibabaSettings(VendorSettings):
     """Origins of the announced source that feed no domain from the start."""
     faults: tuple[AlibabaFault, ...] = ()
 
+    def clock_tolerance(self) -> Duration | None:
+        """Of signatures."""
+        return self.clock_window
+
     @classmethod
     def calls(cls) -> frozenset[str]:
         """There is one."""
         return CALLS
 
-    def resources_named(self) -> Iterable[str]:
+    def resources_named(self) -> Iterable[tuple[tuple[str | int, ...], str]]:
         """By faults."""
-        found = (fault for fault in self.faults if isinstance(fault, BareDomains))
-        return (name for fault in found for name in fault.resources)
+        return (
+            (("faults", place, "resources", at), name)
+            for place, fault in enumerate(self.faults)
+            if isinstance(fault, BareDomains)
+            for at, name in enumerate(fault.resources)
+        )

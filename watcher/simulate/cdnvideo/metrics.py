@@ -89,7 +89,7 @@ class Served:
         return column
 
     def _request_time(self, tier: str) -> Column:
-        good = self._status("edge", "2xx").tolist()
+        good = np.where(_summed(self._by_code(tier)) > 0, self._status("edge", "2xx"), 0).tolist()
         slowness = ORIGIN_SLOWNESS if tier == "origin" else 1.0
         return [
             {size: round(total / n * slowness * factor, 4) for size, factor in SIZES.items()} if n else None

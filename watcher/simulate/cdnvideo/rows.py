@@ -41,7 +41,7 @@ def identity(resource: Resource) -> Row:
     return {
         "resource": resource.id,
         "resource_name": resource.name or resource.id,
-        "cname": resource.cname or f"{resource.id}.cdn.example.net",
+        "cname": resource.host,
     }
 
 

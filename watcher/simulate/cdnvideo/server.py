@@ -65,7 +65,10 @@ class Cdnvideo:
     async def _token(self, request: web.Request, active: Active) -> web.Response:
         if inside := active.first(RefusedInside):
             return answer({"status": inside.status, "description": inside.description})
-        form = await request.post()
+        try:
+            form = await request.post()
+        except (ValueError, LookupError):
+            return refuse(400, "The form cannot be read")
         username, password = form.get("username"), form.get("password")
         if not isinstance(username, str) or not isinstance(password, str):
             return refuse(400, "Form fields username and password are required")
@@ -122,11 +125,12 @@ class Cdnvideo:
         return query
 
     def _rows(self, query: Query, active: Active, *, split: bool) -> list[Row]:
-        shown = self._shown(query)
+        late = self._traffic.missing_resources(query.start, query.end, now=self._clock.now())
+        shown = [resource for resource in self._shown(query) if resource.id not in late]
         if not shown:
             return []
-        late = active.first(Lag)
-        lag = self.settings.settle_lag if late is None else late.lag
+        lagging = active.first(Lag)
+        lag = self.settings.settle_lag if lagging is None else lagging.lag
         counts = self._traffic.window(query.start, query.end, now=self._clock.now(), lag=lag)
         counts = counts.of([self._traffic.resources[resource.id] for resource in shown])
         rows = build_rows(

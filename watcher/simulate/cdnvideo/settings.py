@@ -50,6 +50,10 @@ class CdnvideoSettings(VendorSettings):
         """As in the documentation's sections."""
         return CALLS
 
-    def resources_named(self) -> Iterable[str]:
+    def resources_named(self) -> Iterable[tuple[tuple[str | int, ...], str]]:
         """By accounts."""
-        return (name for account in self.accounts for name in account.resources)
+        return (
+            (("accounts", place, "resources", at), name)
+            for place, account in enumerate(self.accounts)
+            for at, name in enumerate(account.resources)
+        )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from watcher.model.time import MINUTE, Duration, Instant
 from watcher.simulate.cdnvideo.answers import Refused
 from watcher.simulate.cdnvideo.settings import CdnvideoSettings
+from watcher.simulate.wire import as_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +74,4 @@ class Tokens:
 
 
 def _is_one_of(text: str, candidates: Iterable[str]) -> bool:
-    return any(hmac.compare_digest(text.encode(), candidate.encode()) for candidate in candidates)
+    return any(hmac.compare_digest(as_sent(text), candidate.encode()) for candidate in candidates)

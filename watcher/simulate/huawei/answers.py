@@ -61,7 +61,12 @@ def refuse_login(status: int, title: str, message: str) -> web.Response:
     return answer({"error": {"code": status, "message": message, "title": title}}, status)
 
 
+def usual_code(refusal: Refusal) -> str:
+    """Of an error that names none."""
+    return _BY_STATUS.get(refusal.status, _BACKEND)
+
+
 def planted(refusal: Refusal) -> web.Response:
     """An error that the scenario planted."""
-    code = refusal.code or _BY_STATUS.get(refusal.status, _BACKEND)
+    code = refusal.code or usual_code(refusal)
     return refuse(Refused(refusal.status, code, refusal.description))

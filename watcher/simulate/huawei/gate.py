@@ -10,6 +10,7 @@ from watcher.model.time import MINUTE, Duration, Instant, to_datetime
 from watcher.simulate.huawei.answers import THROTTLED, Refused, rejected
 from watcher.simulate.huawei.settings import HuaweiSettings
 from watcher.simulate.huawei.signature import Claim, Received, is_right, signed_at
+from watcher.simulate.wire import as_sent
 
 _LOCKED: Final = "AK access failed to reach the limit,forbidden"
 
@@ -141,4 +142,4 @@ def _written(now: Instant) -> str:
 def _has(request: Received, claim: Claim, token: str) -> bool:
     """Whether a temporary key's token is there, and signed."""
     said = request.headers.get("X-Security-Token", "")
-    return "x-security-token" in claim.names and compare_digest(said.encode(), token.encode())
+    return "x-security-token" in claim.names and compare_digest(as_sent(said), token.encode())

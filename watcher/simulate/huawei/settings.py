@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from watcher.document.fields import DurationField
-from watcher.model.time import DAY, MINUTE
+from watcher.model.time import DAY, MINUTE, Duration
 from watcher.simulate.huawei.faults import HuaweiFault
 from watcher.simulate.vendor import VendorSettings
 
@@ -58,6 +58,10 @@ class HuaweiSettings(VendorSettings):
     logs_reads: bool = True
     """Whether calls for the records become records."""
     faults: tuple[HuaweiFault, ...] = ()
+
+    def clock_tolerance(self) -> Duration | None:
+        """Of signatures."""
+        return self.clock_window
 
     @classmethod
     def calls(cls) -> frozenset[str]:

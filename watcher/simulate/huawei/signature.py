@@ -11,6 +11,7 @@ from multidict import CIMultiDictProxy
 
 from watcher.model.time import SECOND, Instant, parse_rfc3339
 from watcher.simulate.huawei.answers import rejected
+from watcher.simulate.wire import as_sent
 
 ALGORITHM: Final = "SDK-HMAC-SHA256"
 _HEADER: Final = re.compile(
@@ -74,8 +75,9 @@ def is_right(request: Received, claim: Claim, secret: str) -> bool:
     if not _NEEDED.issubset(claim.names) or not all(name in request.headers for name in claim.names):
         return False
     date = request.headers["X-Sdk-Date"]
-    text = f"{ALGORITHM}\n{date}\n{sha256(canonical(request, claim.names).encode()).hexdigest()}"
-    expected = hmac.new(secret.encode(), text.encode(), sha256).hexdigest()
+    hashed = sha256(as_sent(canonical(request, claim.names))).hexdigest()
+    text = f"{ALGORITHM}\n{date}\n{hashed}"
+    expected = hmac.new(secret.encode(), as_sent(text), sha256).hexdigest()
     return hmac.compare_digest(expected, claim.signature)
 
 

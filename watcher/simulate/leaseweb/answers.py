@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from uuid import uuid4
 
 import orjson
 from aiohttp import web
@@ -9,7 +10,6 @@ from aiohttp import web
 from watcher.simulate.chance import stable_id
 
 GATEWAY_CODE: Final = "APP00800"
-_CORRELATION: Final = "289346a1-3eaf-4da4-b707-62ef12eb08be"
 _MESSAGES: Final[Mapping[int, str]] = {
     400: "The API could not interpret your request correctly.",
     401: "You are not authorized to view this resource.",
@@ -45,7 +45,7 @@ def refuse(status: int, message: str = "") -> web.Response:
     """An error as the service writes it: its code is HTTP's status, as text."""
     said = message or _MESSAGES.get(status, "Simulated failure")
     return answer(
-        {"correlationId": _CORRELATION, "errorCode": str(status), "errorDetails": {}, "errorMessage": said},
+        {"correlationId": str(uuid4()), "errorCode": str(status), "errorDetails": {}, "errorMessage": said},
         status,
     )
 
@@ -56,7 +56,7 @@ def gateway(status: int, code: str = GATEWAY_CODE) -> web.Response:
         {
             "errorCode": code,
             "errorMessage": "The connection with the DB cannot be established.",
-            "correlationId": "550e8400-e29b-41d4-a716-446655440000",
+            "correlationId": str(uuid4()),
             "userMessage": "Cannot handle your request at the moment. Please try again later.",
             "reference": f"https://developer.leaseweb.com/errors/{code}",
         },

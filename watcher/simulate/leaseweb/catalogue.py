@@ -231,8 +231,8 @@ class Catalogue:
             "status": own,
             "id": job.id,
             "customerId": ACCOUNT,
-            "created": rfc3339(job.begun),
-            "updated": "" if job.ended is None else rfc3339(job.ended),
+            "created": _local(job.begun) + "Z",
+            "updated": "" if job.ended is None else _local(job.ended) + "Z",
         }
 
     def _invalidation(self, job: Job, own: str, done: str) -> Row:

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from watcher.model.time import SECOND, Duration
+from watcher.model.time import MINUTE, SECOND, Duration
 from watcher.simulate.counts import Counts, Floats, Ints
+
+FINE: Final[Duration] = 5 * MINUTE
+"""What a percentile is taken of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +20,7 @@ class Figures:
     counts: Counts
     codes: Sequence[int]
     width: Duration
-    percent: bool
+    percent: bool = False
     """Whether a hit ratio is told in percent."""
 
     @property
@@ -32,13 +36,22 @@ class Figures:
             return self.requests.astype(np.float64)
         if metric == "DATATRANSFER":
             return total.astype(np.float64)
-        if metric in {"BANDWIDTH", "95TH"}:
+        if metric == "BANDWIDTH":
             return total * 8 * SECOND / self.width
         if metric == "CACHEHIT":
             return _share(counts.hit_bytes, total) * (100 if self.percent else 1)
         family = int(metric.removeprefix("STATUS_")[0])
         of_class = counts.answers[np.array(self.codes) // 100 == family].sum(axis=0)
         return 100 * _share(of_class, self.requests)
+
+
+def busiest(rates: Floats) -> Floats:
+    """The 95th percentile by `[bin, group]` of rates by `[bin, rate, group]`; those yet to come are NaN.
+
+    As carriers count: the highest that is left when the top twentieth is dropped.
+    """
+    found: Floats = np.nanpercentile(rates, 95, axis=1, method="inverted_cdf")
+    return found
 
 
 def _share(part: Ints, whole: Ints) -> Floats:

@@ -1,12 +1,15 @@
 """`limit` and `offset`: each list has a default of its own, and -1 is no limit."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from multidict import MultiMapping
 
 from watcher.simulate.leaseweb.answers import Unprocessable, page
+
+_NUMBER: Final = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,6 @@ def _number(params: MultiMapping[str], name: str, usual: int) -> int:
     text = params.get(name)
     if text is None:
         return usual
-    try:
-        return int(text)
-    except ValueError as error:
-        raise Unprocessable(name, "value is not a valid integer") from error
+    if not _NUMBER.fullmatch(text):
+        raise Unprocessable(name, "value is not a valid integer")
+    return int(text)

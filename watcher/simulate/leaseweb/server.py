@@ -2,9 +2,10 @@
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_args
 
 from aiohttp import web
+from anyio import to_thread
 
 from watcher.model.time import Instant
 from watcher.simulate.faults import Active, Faults, Refusal, Revoked
@@ -25,11 +26,12 @@ from watcher.simulate.leaseweb.paging import Paged
 from watcher.simulate.leaseweb.question import read_question
 from watcher.simulate.leaseweb.settings import LeasewebSettings
 from watcher.simulate.leaseweb.statistics import Statistics
+from watcher.simulate.troubles import JobKind
 from watcher.simulate.vendor import Announced, Scene
-from watcher.simulate.wire import Answer, Wire
+from watcher.simulate.wire import Answer, Wire, as_sent
 
 ROOT: Final = "/cdn/v2"
-JOB_KINDS: Final = ("INVALIDATION", "CREATE_DIST", "UPDATE_DIST", "DELETE_DIST")
+JOB_KINDS: Final[Sequence[str]] = get_args(JobKind)
 
 Rows: TypeAlias = Sequence[dict[str, Any]]
 Body: TypeAlias = Callable[[web.Request, Active], Mapping[str, Any]]
@@ -115,24 +117,30 @@ class Leaseweb:
         return [] if any(row["id"] == request.match_info["policy"] for row in policies) else None
 
     def _guarded(self, body: Body) -> Answer:
-        """Who asks comes before what is asked."""
+        """Who asks comes before what is asked. Counting may take seconds: in a thread nobody waits for it."""
 
         async def respond(request: web.Request, active: Active) -> web.Response:
-            if active.first(Unauthorized):
-                return bare(401)
-            if active.first(Denied):
-                return denied()
-            given = request.headers.get("X-LSW-Auth", "").encode()
-            if active.first(Revoked) or not hmac.compare_digest(given, self.settings.api_key.encode()):
-                return refuse(401)
+            if (kept_out := self._kept_out(request, active)) is not None:
+                return kept_out
             try:
-                return answer(body(request, active))
+                return answer(await to_thread.run_sync(body, request, active, abandon_on_cancel=True))
             except Refused as refused:
                 return refuse(refused.status, refused.message)
             except Unprocessable as wrong:
-                return unprocessable(wrong.name, wrong.message)
+                if self.settings.wrong_parameter == 422:
+                    return unprocessable(wrong.name, wrong.message)
+                return refuse(400, f"{wrong.name}: {wrong.message}")
 
         return respond
+
+    def _kept_out(self, request: web.Request, active: Active) -> web.Response | None:
+        if active.first(Unauthorized):
+            return bare(401)
+        if active.first(Denied):
+            return denied()
+        given = as_sent(request.headers.get("X-LSW-Auth", ""))
+        known = hmac.compare_digest(given, self.settings.api_key.encode())
+        return refuse(401) if active.first(Revoked) or not known else None
 
     def _series(self, *, totals: bool) -> Body:
         def body(request: web.Request, active: Active) -> Mapping[str, Any]:

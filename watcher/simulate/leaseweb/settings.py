@@ -29,6 +29,8 @@ class LeasewebSettings(VendorSettings):
     """What a larger `limit` is lowered to, without a word."""
     failure_shows_in: Literal["status", "url_status"] = "status"
     """Where the word of a failed job stands; the other place then says that all is well."""
+    wrong_parameter: Literal[400, 422] = 400
+    """How a bad `limit`, `offset` or `filters` is refused: as documented, or as a validator would."""
     faults: tuple[LeasewebFault, ...] = ()
 
     @classmethod

@@ -47,7 +47,12 @@ def answer(body: object, status: int = 200) -> web.Response:
     )
 
 
+def usual_code(status: int) -> str:
+    """Of an error that names none."""
+    return _CODES.get(status, "Server.InternalError" if status >= 500 else "Request.Refused")
+
+
 def refuse(status: int, code: str = "", message: str = "") -> web.Response:
     """An error as the vendor writes it; without a code, with one that fits the status."""
-    code = code or _CODES.get(status, "Server.InternalError" if status >= 500 else "Request.Refused")
+    code = code or usual_code(status)
     return answer({"code": code, "message": _MESSAGES.get(code) or message or f"{code}."}, status)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
+from anyio import to_thread
 
 from watcher.model.time import Instant, rfc3339
 from watcher.simulate.counts import Ints
@@ -66,7 +67,7 @@ class Swiftfederation:
             return refuse(refused.status, refused.code)
         if active.first(OperationFailed):
             return refuse(400, "GetOriginHttpCodes.OperationFailed")
-        return answer(self._rows(question, active))
+        return answer(await to_thread.run_sync(self._rows, question, active, abandon_on_cancel=True))
 
     def _admit(self, request: web.Request, body: bytes, active: Active) -> None:
         """Who asks, then in what form."""

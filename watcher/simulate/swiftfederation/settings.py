@@ -5,9 +5,12 @@ from typing import Final, Literal
 from pydantic import Field
 
 from watcher.document.fields import DurationField
+from watcher.model.time import HOUR, Duration
 from watcher.simulate.swiftfederation.faults import SwiftfederationFault
 from watcher.simulate.vendor import VendorSettings
 
+CLOCK_WINDOW: Final[Duration] = HOUR
+"""How far a date may be off, either side."""
 CALLS: Final = frozenset({"codes"})
 
 
@@ -25,6 +28,10 @@ class SwiftfederationSettings(VendorSettings):
     refuse_replays: bool = False
     """Whether a nonce is taken once only; nothing is published about it."""
     faults: tuple[SwiftfederationFault, ...] = ()
+
+    def clock_tolerance(self) -> Duration | None:
+        """Of signatures."""
+        return CLOCK_WINDOW
 
     @classmethod
     def calls(cls) -> frozenset[str]:

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
-from watcher.model.time import HOUR, Duration, Instant
+from watcher.model.time import Instant
 from watcher.simulate.swiftfederation.answers import Refused
+from watcher.simulate.swiftfederation.settings import CLOCK_WINDOW
+from watcher.simulate.wire import as_sent
 
-WINDOW: Final[Duration] = HOUR
-"""How far a date may be off, either side."""
 _AUTHORIZATION: Final = re.compile(r"HMAC-SHA256 ([^\s:]+):([0-9a-f]{64})")
 _DATE: Final = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _NONCE: Final = re.compile(r"\d{1,18}", re.ASCII)
@@ -58,7 +58,7 @@ class Gate:
         if not _NONCE.fullmatch(nonce) or (self.refuse_replays and nonce in self._nonces):
             raise Refused(400, "Nonce.Invalid")
         text = string_to_sign(request, self.key_id)
-        if not _same(found[2], hmac.new(_bytes(self.key_secret), text, sha256).hexdigest()):
+        if not _same(found[2], hmac.new(as_sent(self.key_secret), text, sha256).hexdigest()):
             raise Refused(401, "Signature.NotMatch")
         self._nonces.add(nonce)
 
@@ -78,7 +78,7 @@ def string_to_sign(request: Received, key_id: str) -> bytes:
         lines = [request.method, request.path, request.header("x-sfd-date"), request.header("x-sfd-nonce")]
     else:
         raise Refused(400, "Signature.Version.Invalid")
-    return _bytes("\n".join([*lines, key_id, ""])) + request.body
+    return as_sent("\n".join([*lines, key_id, ""])) + request.body
 
 
 def _check_date(text: str, now: Instant) -> None:
@@ -88,14 +88,9 @@ def _check_date(text: str, now: Instant) -> None:
         date = datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError as error:
         raise Refused(400, "Timestamp.Invalid") from error
-    if abs(round(date.timestamp() * 1_000) - now) > WINDOW:
+    if abs(round(date.timestamp() * 1_000) - now) > CLOCK_WINDOW:
         raise Refused(400, "Signature.Expired")
 
 
 def _same(left: str, right: str) -> bool:
-    return hmac.compare_digest(_bytes(left), _bytes(right))
-
-
-def _bytes(text: str) -> bytes:
-    """As they came: aiohttp reads header bytes that are no UTF-8 as surrogates."""
-    return text.encode("utf-8", "surrogateescape")
+    return hmac.compare_digest(as_sent(left), as_sent(right))

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from watcher.collect.http import Request, Response, by_status, retry_after
+from watcher.collect.words import clean
 from watcher.errors import (
     AuthenticationFailed,
     ClockSkewed,
@@ -31,7 +32,6 @@ _NOT_FOUND: Final = "InvalidSources.NotFound"
 _SHORT: Final = 4_096
 """Bytes. An answer that only says what went wrong is shorter, so a long one is not read for it."""
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_+/=%-]{32,}")
 _XML: Final = re.compile(r"<(Code|Message|RequestId)>([^<]*)</\1>")
 
 
@@ -148,14 +148,6 @@ def read_words(response: Response) -> Said:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Said()  # what has no such body is judged by HTTP's status alone
     return _said(envelope.code, envelope.message, envelope.request_id)
-
-
-def clean(text: object, limit: int = 200) -> str:
-    """A vendor's text for people: one line, printable, short, without anything like a token."""
-    if not isinstance(text, str):
-        return ""
-    masked = _TOKEN.sub("***", text[: 10 * limit])
-    return " ".join("".join(c if c.isprintable() else " " for c in masked).split())[:limit]
 
 
 def some(names: Sequence[str]) -> str:

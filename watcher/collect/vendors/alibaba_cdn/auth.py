@@ -11,16 +11,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from uuid import uuid4
 
 from watcher.collect.collector import Access
+from watcher.collect.credentials import header_value, host_of, revealed
 from watcher.collect.http import Handler, Middleware, Request, Response
 from watcher.collect.vendors.alibaba_cdn.api import ACTION, VERSION, SignatureRefused
 from watcher.collect.vendors.alibaba_cdn.settings import Acs3Auth, RpcAuth
-from watcher.document.redaction import redact
 from watcher.document.secrets import Secret
-from watcher.errors import AuthenticationFailed, CollectError, SecretUnavailable
+from watcher.errors import AuthenticationFailed
 from watcher.model.time import Instant, to_datetime
 
 ACS3: Final = "ACS3-HMAC-SHA256"
@@ -38,11 +38,6 @@ class Keys:
     secret: str
     token: str = ""
 
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """What no error may show."""
-        return tuple(filter(None, (self.id, self.secret, self.token)))
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Signed:
@@ -58,7 +53,7 @@ def credential(auth: RpcAuth | Acs3Auth, access: Access) -> Middleware:
 
 
 class _Signature(ABC):
-    """What both have in common: secrets read at each use, errors without any of them."""
+    """What both have in common: secrets read at each use, and what a refused signature means."""
 
     def __init__(
         self,
@@ -86,16 +81,19 @@ class _Signature(ABC):
             return await call_next(signed.request)
         except SignatureRefused as error:
             words = f"{error}; {_why(error.vendor_signed, signed.text)}"
-            raise AuthenticationFailed(redact(words, keys.texts), status=error.status) from None
-        except CollectError as error:
-            raise _masked(error, keys) from None
+            raise AuthenticationFailed(words, status=error.status) from None
+
+    @staticmethod
+    def _sent(secret: Secret) -> str:
+        """The value of one that is not only signed with, but sent."""
+        return revealed(secret)
 
     def _keys(self) -> Keys:
         token = self._auth.security_token
         return Keys(
-            _reveal(self._auth.access_key_id),
-            _reveal(self._auth.access_key_secret),
-            _reveal(token) if token is not None else "",
+            self._sent(self._auth.access_key_id),
+            revealed(self._auth.access_key_secret),
+            self._sent(token) if token is not None else "",
         )
 
 
@@ -118,16 +116,20 @@ class RpcSignature(_Signature):
         query = (*common.items(), *request.query)
         text = rpc_string_to_sign(request.method, query)
         signature = ("Signature", rpc_signature(text, keys.secret))
-        return Signed(replace(request, query=(*query, signature), headers=_headers(request)), text)
+        return Signed(
+            replace(request, query=(*query, signature), headers=_headers(request), dated=True), text
+        )
 
 
 class Acs3Signature(_Signature):
     """HMAC-SHA256 over query and headers; the vendor recommends it."""
 
+    @staticmethod
+    def _sent(secret: Secret) -> str:
+        return header_value(secret)
+
     def signed(self, request: Request, keys: Keys) -> Signed:
         """With everything common in headers, all of them signed."""
-        if not all(text.isascii() and text.isprintable() for text in keys.texts):
-            raise AuthenticationFailed("the access key or token holds characters that no header can carry")
         headers = {
             **_headers(request),
             "accept": "application/json",
@@ -143,7 +145,7 @@ class Acs3Signature(_Signature):
             f"{ACS3} Credential={keys.id},SignedHeaders={';'.join(sorted(headers))},"
             f"Signature={acs3_signature(text, keys.secret)}"
         )
-        return Signed(replace(request, headers={**headers, "authorization": authorization}), text)
+        return Signed(replace(request, headers={**headers, "authorization": authorization}, dated=True), text)
 
 
 def encoded(text: str) -> str:
@@ -185,17 +187,9 @@ def timestamp(at: Instant) -> str:
     return to_datetime(at).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def host(url: str) -> str:
-    """The Host header of a URL: its port only where it is not the scheme's own."""
-    parts = urlsplit(url)
-    name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    return name if parts.port in {None, default} else f"{name}:{parts.port}"
-
-
 def _headers(request: Request) -> dict[str, str]:
     """Those that an HTTP library would else add by itself."""
-    return {"content-type": FORM, "host": host(request.url)}
+    return {"content-type": FORM, "host": host_of(request.url)}
 
 
 def _why(vendor_signed: str, we_signed: str) -> str:
@@ -206,20 +200,3 @@ def _why(vendor_signed: str, we_signed: str) -> str:
     if "string to sign" in vendor_signed.lower():
         return "the vendor signed another text: a proxy or gateway between may change requests"
     return "check the access key secret"
-
-
-def _masked(error: CollectError, keys: Keys) -> CollectError:
-    """The same error, should the vendor have echoed a secret."""
-    words = redact(str(error), keys.texts)
-    return (
-        error
-        if words == str(error)
-        else type(error)(words, status=error.status, retry_after=error.retry_after)
-    )
-
-
-def _reveal(secret: Secret) -> str:
-    try:
-        return secret.reveal()
-    except SecretUnavailable as error:
-        raise AuthenticationFailed(f"{error}; {error.hint}") from error

@@ -1,17 +1,18 @@
 """Domains of origins as a `SampleBatch`: state sets, times of change, counts, and the inventory. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
 import numpy as np
 
+from watcher.collect.states import Statuses
 from watcher.collect.vendors.alibaba_cdn.api import some
-from watcher.collect.vendors.alibaba_cdn.parse import STATUSES, Answer, Domain
+from watcher.collect.vendors.alibaba_cdn.parse import Answer, Domain
 from watcher.model.inventory import Item, ItemKind, Listing
-from watcher.model.labels import LabelSet, label_set
-from watcher.model.sample import Exemplar, Floats, MetricKey, SampleBatch
+from watcher.model.labels import LabelSet
+from watcher.model.sample import Exemplar, Floats, SampleBatch
 from watcher.model.time import SECOND, Instant
 
 SERVING: Final = "online"
@@ -31,18 +32,21 @@ class Provenance:
     fetched_at: Instant
     refused: tuple[str, ...] = ()
     """Configured origins that nothing was learned of."""
-    statuses: Sequence[str] = field(default=STATUSES)
-    """All that the state set is over."""
+    held: tuple[Item, ...] = ()
+    """Domains that these fed when they were last answered, and that no other feeds now."""
 
 
-def batch_of(answer: Answer, of: Provenance) -> SampleBatch:
-    """The answer in our words, by domain and by origin.
+def batch_of(answer: Answer, of: Provenance, statuses: Statuses) -> SampleBatch:
+    """The answer in our words, by domain and by origin; `statuses` learns those that it does not know yet.
 
-    A domain of unknown status and a refused origin are there without a value, so that neither is taken for
-    gone; and while there is a refused origin, nothing else is taken for gone either.
+    A domain of unknown status, a refused origin and its domains are there without a value, so that none of
+    them is taken for gone.
     """
     domains = [answer.domains[name] for name in sorted(answer.domains)]
     origins, facts = (*answer.origins, *of.refused), _facts(answer, domains)
+    present = [domain.status or None for domain in domains] + [None] * len(of.held)
+    states = statuses.columns("domain_status", present)
+    names = (*sorted(answer.domains), *(item.id for item in of.held))
     return SampleBatch(
         source=of.source,
         vendor="alibaba_cdn",
@@ -50,33 +54,24 @@ def batch_of(answer: Answer, of: Provenance) -> SampleBatch:
         width=0,
         fetched_at=of.fetched_at,
         settled_until=of.at,
-        entities=(*_entities("resource", sorted(answer.domains)), *_entities("origin", origins)),
-        metrics=_keys(of.statuses),
+        entities=(*_entities("resource", names), *_entities("origin", origins)),
+        metrics=(*(key for key, _ in states), ("domain_changed_seconds", ()), ("origin_domains", ())),
         starts=np.array([of.at], dtype=np.int64),
-        values=_grid(answer, domains, of)[np.newaxis],
+        values=_grid(answer, domains, [column for _, column in states], len(origins))[np.newaxis],
         exemplars=tuple(_exemplars(domains, facts, of.at)),
-        complete=not of.refused,
-        listings=_listings(answer, facts, complete=not of.refused),
+        complete=True,
+        listings=_listings(answer, facts, of),
         remark=_remark(answer, of.refused),
     )
 
 
-def _keys(statuses: Sequence[str]) -> tuple[MetricKey, ...]:
-    sets = (("domain_status", label_set({"status": status})) for status in statuses)
-    return (*sets, ("domain_changed_seconds", ()), ("origin_domains", ()))
-
-
-def _grid(answer: Answer, domains: Sequence[Domain], of: Provenance) -> Floats:
-    """Rows are those of `_keys`; columns are domains, then origins."""
-    count, states = len(domains), len(of.statuses)
-    values = np.full((states + 2, count + len(answer.origins) + len(of.refused)), np.nan)
-    rows = {status: row for row, status in enumerate(of.statuses)}
-    known = [(rows[domain.status], column) for column, domain in enumerate(domains) if domain.status]
-    present, columns = np.array(known, dtype=np.intp).reshape(-1, 2).T
-    values[:states, columns] = 0.0
-    values[present, columns] = 1.0
-    values[states, :count] = [_seconds(domain.updated) for domain in domains]
-    values[states + 1, count : count + len(answer.origins)] = [*map(len, answer.origins.values())]
+def _grid(answer: Answer, domains: Sequence[Domain], states: Sequence[Floats], origins: int) -> Floats:
+    """Rows are statuses, time of change, domains; columns are domains, then origins."""
+    count = len(states[0])
+    values = np.full((len(states) + 2, count + origins), np.nan)
+    values[:-2, :count] = states
+    values[-2, : len(domains)] = [_seconds(domain.updated) for domain in domains]
+    values[-1, count : count + len(answer.origins)] = [*map(len, answer.origins.values())]
     return values
 
 
@@ -125,18 +120,12 @@ def _written(instants: Iterable[Instant | None]) -> Sequence[str]:
     return ["" if text == "NaT" else text for text in texts]
 
 
-def _listings(answer: Answer, facts: Sequence[dict[str, str]], *, complete: bool) -> tuple[Listing, ...]:
-    """Origins and domains. `facts` are of the domains in order of name."""
-    origins = tuple(
-        Item(ItemKind.ORIGIN, origin, {"domains": ",".join(sorted(names))} if names else {})
-        for origin, names in answer.origins.items()
-    )
+def _listings(answer: Answer, facts: Sequence[dict[str, str]], of: Provenance) -> tuple[Listing, ...]:
+    """Origins and domains, which name their origins. `facts` are of the domains in order of name."""
+    origins = tuple(Item(ItemKind.ORIGIN, origin) for origin in (*answer.origins, *of.refused))
     names = sorted(answer.domains)
-    domains = tuple(Item(ItemKind.DOMAIN, *item) for item in zip(names, facts, strict=True))
-    return (
-        Listing(ItemKind.ORIGIN, origins, complete=complete),
-        Listing(ItemKind.DOMAIN, domains, complete=complete),
-    )
+    domains = (Item(ItemKind.DOMAIN, *item) for item in zip(names, facts, strict=True))
+    return Listing(ItemKind.ORIGIN, origins), Listing(ItemKind.DOMAIN, (*domains, *of.held))
 
 
 def _remark(answer: Answer, refused: Sequence[str]) -> str:

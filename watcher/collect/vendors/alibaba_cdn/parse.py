@@ -9,13 +9,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
 from watcher.collect.decode import decode_json
 from watcher.collect.http import Response
-from watcher.collect.vendors.alibaba_cdn.api import clean, is_not_found
+from watcher.collect.vendors.alibaba_cdn.api import is_not_found
+from watcher.collect.vendors.alibaba_cdn.settings import comparable
+from watcher.collect.words import printable
 from watcher.errors import ContractBroken
 from watcher.model.time import Instant, parse_rfc3339
 
@@ -30,6 +32,7 @@ STATUSES: Final = (
 """What the vendor documents: of this call, and of DescribeUserDomains beside it."""
 
 _LONGEST_NAME: Final = 255
+_LONGEST_STATUS: Final = 40
 _LONGEST_TIME: Final = 40
 _TIMES: Final = 65_536
 """Times kept read and written: they are the same at each reading, and most of the work."""
@@ -55,6 +58,8 @@ class _Entry(msgspec.Struct, rename="pascal"):
 
 class _Body(msgspec.Struct, rename="pascal"):
     domains_list: Wrapped[_Entry]
+    sources: Any = None
+    request_id: Any = None
 
 
 class Domain(msgspec.Struct, frozen=True, gc=False):
@@ -86,14 +91,16 @@ def parse_domains(response: Response, origins: Sequence[str]) -> Answer:
     """
     if is_not_found(response):
         return Answer(dict.fromkeys(origins, ()), {})
-    asked = {origin.casefold(): origin for origin in origins}
+    asked = {comparable(origin): origin for origin in origins}
     found: dict[str, dict[str, None]] = {origin: {} for origin in origins}
     domains: dict[str, Domain] = {}
     slips: list[str] = []
-    for entry in _list_of(decode_json(response, _Body).domains_list, "DomainsList"):
-        origin = asked.get(entry.source.casefold())
+    for entry in _list_of(decode_json(response, _Body, keys=_keys).domains_list, "DomainsList"):
+        origin = asked.get(comparable(entry.source))
         if origin is None:
-            raise ContractBroken(f"the answer is about {clean(entry.source, 60)!r}, which was not asked for")
+            raise ContractBroken(
+                f"the answer is about {printable(entry.source, 60)!r}, which was not asked for"
+            )
         for domain in _domains_of(entry, slips):
             found[origin][domain.name] = None
             domains[domain.name] = _newer(domains.get(domain.name), domain)
@@ -113,11 +120,14 @@ def merged(answers: Sequence[Answer]) -> Answer:
     )
 
 
-def undocumented(answer: Answer) -> Collection[str]:
-    """Statuses that no document of the vendor knows, in the order they are met."""
-    return dict.fromkeys(
-        domain.status for domain in answer.domains.values() if domain.status and domain.status not in STATUSES
-    )
+def _keys(body: _Body) -> int:
+    """How many keys the answer has if each that it has is documented, not null, and stands once."""
+    entries = _list_of(body.domains_list, "DomainsList")
+    infos = [info for entry in entries for info in _list_of(entry.domain_infos, "DomainInfos")]
+    wrapped = (body.domains_list, *(of for entry in entries for of in (entry.domains, entry.domain_infos)))
+    objects: tuple[msgspec.Struct, ...] = (body, *entries, *infos)
+    said = sum(len(values) - values.count(None) for values in map(msgspec.structs.astuple, objects))
+    return said + sum(isinstance(of, dict) for of in wrapped)
 
 
 def _list_of(value: Wrapped[T] | None, where: str) -> list[T]:
@@ -134,7 +144,9 @@ def _list_of(value: Wrapped[T] | None, where: str) -> list[T]:
 def _domains_of(entry: _Entry, slips: list[str]) -> Iterable[Domain]:
     """The union of both lists: they may disagree."""
     if entry.domains is None and entry.domain_infos is None:
-        raise ContractBroken(f"nothing is said about {clean(entry.source, 60)!r}: no Domains, no DomainInfos")
+        raise ContractBroken(
+            f"nothing is said about {printable(entry.source, 60)!r}: no Domains, no DomainInfos"
+        )
     infos = [_domain(info, slips) for info in _list_of(entry.domain_infos, "DomainInfos")]
     names = {_name(name) for name in _list_of(entry.domains, "Domains")}
     names.difference_update(map(attrgetter("name"), infos))
@@ -147,9 +159,9 @@ def _domain(info: _Info, slips: list[str]) -> Domain:
     for what, text in (("CreateTime", info.create_time), ("UpdateTime", info.update_time)):
         instant = _instant(text) if text and len(text) <= _LONGEST_TIME else None
         if text and instant is None:
-            slips.append(f"{what} of {name} is no time: {clean(text, 40)!r}")
+            slips.append(f"{what} of {name} is no time: {printable(text, 40)!r}")
         times.append(instant)
-    status, cname = _word(info.status).lower(), _word(info.domain_cname).lower()
+    status, cname = _word(info.status, _LONGEST_STATUS).lower(), _word(info.domain_cname).lower()
     return Domain(name, status, cname, _word(info.cdn_type), *times)
 
 
@@ -166,15 +178,15 @@ def _newer(before: Domain | None, domain: Domain) -> Domain:
 
 def _name(name: str) -> str:
     if not name.isprintable() or " " in name or "," in name or not 0 < len(name) <= _LONGEST_NAME:
-        raise ContractBroken(f"domain name {clean(name, 60)!r}")
+        raise ContractBroken(f"domain name {printable(name, 60)!r}")
     return name.lower()
 
 
-def _word(text: str | None) -> str:
+def _word(text: str | None, most: int = _LONGEST_NAME) -> str:
     """As it is, where people can read it."""
-    if text is None or (text.isprintable() and len(text) <= _LONGEST_NAME):
+    if text is None or (text.isprintable() and len(text) <= most):
         return (text or "").strip()
-    return clean(text, _LONGEST_NAME)
+    return printable(text, most)
 
 
 @lru_cache(maxsize=_TIMES)

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from watcher.collect.collector import SourceSettings
 from watcher.collect.fields import BaseUrl, problem
+from watcher.collect.hosts import ascii_name
 from watcher.document.fields import DurationField
 from watcher.document.secrets import Secret, SecretUrl
 from watcher.model.time import MINUTE
@@ -43,9 +44,17 @@ def _origin(origin: str) -> str:
     return origin
 
 
+def comparable(origin: str) -> str:
+    """An origin as DNS writes it, so that it is one however it is spelt; lower case where it is no name."""
+    try:
+        return ascii_name(origin)
+    except ValueError:
+        return origin.casefold()
+
+
 def _distinct(origins: tuple[str, ...]) -> tuple[str, ...]:
-    if len({origin.casefold() for origin in origins}) < len(origins):
-        raise problem("an origin stands twice", "list each once; upper and lower case are the same")
+    if len({comparable(origin) for origin in origins}) < len(origins):
+        raise problem("an origin stands twice", "list each once, in one spelling")
     return origins
 
 

@@ -1,6 +1,5 @@
 """CDNvideo's calls as it documents them: requests out, its words for success and failure back."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -10,6 +9,7 @@ import msgspec
 from watcher.collect.collector import Window
 from watcher.collect.decode import decode_json
 from watcher.collect.http import Request, Response, by_status
+from watcher.collect.words import clean
 from watcher.errors import CollectError, ContractBroken
 from watcher.model.time import MINUTE, Duration, Instant, to_datetime
 
@@ -20,7 +20,6 @@ RESOURCES: Final = "/app/metrics/v1/resources"
 
 _SHORT: Final = 4_096
 """Bytes. An answer that only says what went wrong is shorter, so a long one is not read for it."""
-_SECRET: Final = re.compile(r"cdn1_\S+|[A-Za-z0-9_+/=-]{32,}")
 """What may be an echoed token: its known prefix, or longer than any metric's name."""
 
 
@@ -113,14 +112,6 @@ def classify_query(response: Response) -> CollectError | None:
     """The same of a query for metrics, which may have asked for too much at once."""
     error = classify(response)
     return QueryTimedOut(str(error), status=504) if error is not None and error.status == 504 else error
-
-
-def clean(text: object, limit: int = 200) -> str:
-    """A vendor's text for a message: one line, printable, short, without anything like a token."""
-    if not isinstance(text, str):
-        return ""
-    masked = _SECRET.sub("***", text)  # before it is cut: the rest of a token looks like none
-    return " ".join("".join(c if c.isprintable() else " " for c in masked[: 10 * limit]).split())[:limit]
 
 
 def _words(status: int, envelope: Envelope) -> str:

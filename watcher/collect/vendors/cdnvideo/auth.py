@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import anyio
-from aiolimiter import AsyncLimiter
 
 from watcher.collect.collector import Access
+from watcher.collect.credentials import revealed
 from watcher.collect.http import Handler, Middleware, Request, Response
+from watcher.collect.middlewares import limiter
 from watcher.collect.vendors.cdnvideo.api import accounts_request, is_header, login_request, parse_token
 from watcher.collect.vendors.cdnvideo.settings import CdnvideoSettings
 from watcher.document.redaction import redact
@@ -25,7 +26,6 @@ from watcher.errors import (
     NetworkFailed,
     PermissionMissing,
     QuotaExceeded,
-    SecretUnavailable,
     VendorFailed,
 )
 from watcher.model.time import HOUR, MINUTE, SECOND, Duration, Instant
@@ -37,6 +37,8 @@ FAILURE_HOLDS: Final[Duration] = MINUTE
 """How long a login that failed in passing stands for all who need one."""
 REFUSAL_HOLDS: Final[Duration] = HOUR
 """How long an account refused to a fresh token is believed refused, before another login is spent on it."""
+LOGINS: Final = 19 / MINUTE * SECOND
+"""A second: the vendor takes 20 in any minute."""
 _REFUSED: Final = {401, 403}
 _PASSING: Final = (VendorFailed, NetworkFailed, QuotaExceeded)
 """Of the token call: what says nothing of the password."""
@@ -67,7 +69,7 @@ class GivenToken:
             AuthenticationFailed: the token is invalid.
             PermissionMissing: it may not see this account.
         """
-        token, subject = _header(_reveal(self._token)), _subject(request)
+        token, subject = _header(revealed(self._token)), _subject(request)
         try:
             response = await _ask(request, call_next, token)
         except CollectError as error:
@@ -119,8 +121,7 @@ class Login:
         self._refused: dict[str, Instant] = {}
         """When an account was refused to a fresh token."""
         self._lock = anyio.Lock()
-        # A leaky bucket lets its size through at once and as much again in a minute: 20 in any minute.
-        self._limiter = AsyncLimiter(10, 60)
+        self._pace = limiter(LOGINS)
 
     async def __call__(self, request: Request, call_next: Handler) -> Response:
         """Send it with a token that has some life left; once more with a new one where that is refused.
@@ -173,19 +174,22 @@ class Login:
         """A new token. A rejection ends the held one too: nothing may succeed that has not logged in anew."""
         if self._failure is not None and self._holds(self._failure.at, FAILURE_HOLDS):
             raise _again(self._failure.error)
-        login = (_reveal(self._username), _reveal(self._password))
-        async with self._limiter:
+        login = (revealed(self._username), revealed(self._password))
+        asked_at = self._now()
+
+        async def send(request: Request) -> Response:
+            nonlocal asked_at
             asked_at = self._now()
-            try:
-                value, lifetime = parse_token(
-                    await _exchange(login_request(self._base, *login), call_next, login)
-                )
-            except _PASSING as error:
-                self._failure = _Failure(_again(error), self._now())
-                raise
-            except CollectError as error:
-                self._token = None
-                raise _rejected(error) from error
+            return await _exchange(request, call_next, login)
+
+        try:
+            value, lifetime = parse_token(await self._pace(login_request(self._base, *login), send))
+        except _PASSING as error:
+            self._failure = _Failure(_again(error), self._now())
+            raise
+        except CollectError as error:
+            self._token = None
+            raise _rejected(error) from error
         self._learned(value)
         if lifetime is None:
             return _Token(value, None, None)
@@ -246,10 +250,3 @@ def _header(token: str) -> str:
     if not is_header(token):
         raise AuthenticationFailed("the token holds characters that no header can carry")
     return token
-
-
-def _reveal(secret: Secret) -> str:
-    try:
-        return secret.reveal()
-    except SecretUnavailable as error:
-        raise AuthenticationFailed(f"{error}; {error.hint}") from error

@@ -130,7 +130,7 @@ def account_streams(settings: CdnvideoSettings, account: str) -> Sequence[Stream
     All boundaries lie on the coarse grid, so that spans of different width meet and never overlap.
     """
     coarse = coarse_width(settings.max_window)
-    recent = min(settings.fine_backfill, settings.backfill)
+    recent = min(max(settings.fine_backfill, coarse), settings.backfill)  # what comes before it must end
     older = coarse > FINEST and settings.backfill > recent
     fine_backfill = recent if older else settings.backfill
 

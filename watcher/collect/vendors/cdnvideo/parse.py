@@ -18,8 +18,8 @@ import numpy as np
 from watcher.collect.collector import Window
 from watcher.collect.decode import decode_json
 from watcher.collect.http import Response
-from watcher.collect.vendors.cdnvideo.api import clean
 from watcher.collect.vendors.cdnvideo.settings import CLASSES, CODES, TIERS
+from watcher.collect.words import clean, printable
 from watcher.errors import ContractBroken
 from watcher.model.labels import label_set
 from watcher.model.sample import Floats, MetricKey, SampleBatch
@@ -75,7 +75,8 @@ def parse_page(
         ContractBroken: it is not what the vendor documents, or not what was asked for.
     """
     shape, columns_of = _reader(tuple(metrics), by_resource)
-    answer = decode_json(response, shape, strict=False)
+    row = len(metrics) + (3 if by_resource else 0)
+    answer = decode_json(response, shape, strict=False, keys=lambda answer: _keys(answer, row))
     _check_answer(answer, account, window)
     rows = answer.data
     if not by_resource and len(rows) > 1:
@@ -84,7 +85,7 @@ def parse_page(
     said, absent = columns_of(rows)
     columns, slips = _possible(said, resources)
     _check_counted(absent, columns)
-    names = {row.resource: clean(row.resource_name or row.cname) for row in rows} if by_resource else {}
+    names = {row.resource: printable(row.resource_name or row.cname) for row in rows} if by_resource else {}
     return Page(resources, {str(key): name for key, name in names.items() if name}, columns, slips)
 
 
@@ -123,6 +124,12 @@ def batch_of(page: Page, of: Provenance) -> SampleBatch:
         values=values,
         names=page.names,
     )
+
+
+def _keys(answer: Any, row: int) -> int:  # noqa: ANN401 - a struct made here
+    """How many keys there are if every row has what was asked for, each as one number."""
+    echo = sum(getattr(answer, key) is not None for key in ("status", "account", "start", "end"))
+    return echo + len(("metrics", "data")) + row * len(answer.data)
 
 
 def _check_answer(answer: Any, account: str, window: Window) -> None:  # noqa: ANN401 - a struct made here

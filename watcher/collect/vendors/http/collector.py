@@ -2,22 +2,24 @@
 
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+import anyio
 import numpy as np
-import structlog
 
 from watcher.collect.collector import Access, StreamSpec, Window
-from watcher.collect.probing import BUDGET, MOST_ADDRESSES, Resolve, Turns, addresses, is_ip, resolve
+from watcher.collect.discovery import discovered, fresh
+from watcher.collect.hosts import Hosts, Resolve, Unresolved, resolve
+from watcher.collect.probing import BUDGET, LOOKING_UP, Faults, Turns, some
 from watcher.collect.trust import loading
-from watcher.collect.vendors.http.probe import Outcome, Prober
+from watcher.collect.vendors.http.probe import Outcome, Prober, unresolved
 from watcher.collect.vendors.http.settings import HttpSettings, HttpTarget
+from watcher.document.secrets import SecretUrl
 from watcher.errors import NetworkFailed, SecretUnavailable
 from watcher.model.labels import LabelSet, label_set
 from watcher.model.sample import Exemplar, Floats, MetricKey, SampleBatch
-from watcher.model.time import Duration
+from watcher.model.time import SECOND, Duration
 from watcher.model.words import span
 
 METRICS: Final[tuple[MetricKey, ...]] = (
@@ -25,20 +27,28 @@ METRICS: Final[tuple[MetricKey, ...]] = (
     ("http_probe_duration_seconds", ()),
     ("http_probe_status", ()),
 )
-_LOOKING_UP: Final = 3
-"""A third of the time of one reading is for names, at most."""
-_NAMED: Final = 5
-"""Targets that a remark names."""
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class _Ask:
-    """One probe to make: a target by its place, at one address or wherever its name leads."""
+    """One probe to make: of a target, wherever its name leads or at one address of it."""
 
-    place: int
+    target: HttpTarget = field(compare=False)
+    label: str
+    provider: str
     address: str = ""
+
+    @property
+    def called(self) -> str:
+        return f"{self.label} at {self.address}" if self.address else self.label
+
+    @property
+    def labels(self) -> LabelSet:
+        return label_set({"target": self.label, "address": self.address, "provider": self.provider})
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        return {"url": self.label, "method": self.target.method}
 
 
 class Http:
@@ -54,16 +64,15 @@ class Http:
     ) -> None:
         """`budget` is the time of one reading, however many do not answer."""
         self._settings = settings
-        self._now = access.now
+        self._access = access
         self._budget = budget
-        self._look_up = look_up
         self._prober = Prober(_trust(settings), look_up, settings.timeout, settings.proxy)
+        self._hosts = Hosts(look_up, min(settings.timeout, budget // LOOKING_UP // 2))
         self._probes = Turns[_Ask]()
-        self._lookups = Turns[str]()
-        self._addresses: dict[str, tuple[str, ...]] = {}
-        """Of each host that is probed by address, as it last resolved."""
-        self._faults: Mapping[str, str] = {}
-        """What was wrong last time, by what it is called."""
+        self._faults = Faults(settings.name)
+        self._configured = [_Ask(one, one.label, one.provider) for one in settings.targets]
+        self._discovered: Mapping[str, _Ask] = {}
+        """By name of the domain."""
 
     async def streams(self) -> Sequence[StreamSpec]:
         """One, of states."""
@@ -75,109 +84,93 @@ class Http:
         Raises:
             NetworkFailed: this machine could ask for none. No answer from any is not that: it is a reading.
         """
-        asks, unresolved = await self._asks()
-        answers = await self._probes.ask(list(asks), self._probe, self._budget - self._budget // _LOOKING_UP)
-        late = f"not asked within {span(self._budget)}, the time of one reading"
-        outcomes: dict[_Ask, Outcome | str] = {ask: answers.get(ask, late) for ask in asks}
-        outcomes |= unresolved
-        self._tell({self._called(ask): _words(outcome) for ask, outcome in outcomes.items()})
-        if all(isinstance(outcome, str) for outcome in outcomes.values()):
-            raise NetworkFailed(f"no target could be probed: {self._some()}")
+        began = anyio.current_time()
+        by_proxy = self._settings.proxy is not None  # which looks up names itself
+        hosts = {ask: "" if by_proxy else _host(ask.target) for ask in [*self._configured, *self._found()]}
+        wanted = {host for host in hosts.values() if host}
+        missing = await self._hosts.resolve(wanted, began + self._budget / LOOKING_UP / SECOND)
+        asks, settled = self._asks(hosts, missing)
+        outcomes = {**await self._outcomes(asks, began + self._budget / SECOND), **settled}
+        faults = {ask.called: why for ask, outcome in outcomes.items() if (why := _words(outcome))}
+        if outcomes and all(isinstance(one, str) or one.is_near for one in outcomes.values()):
+            raise NetworkFailed(f"no target could be probed: {some(faults)}")
+        self._faults.tell(faults)
         return SampleBatch(
             source=self._settings.name,
             vendor="http",
             stream=stream.name,
             width=0,
-            fetched_at=self._now(),
+            fetched_at=self._access.now(),
             settled_until=window.end,
-            entities=tuple(map(self._labels, outcomes)),
+            entities=tuple(ask.labels for ask in outcomes),
             metrics=METRICS,
             starts=np.array([window.start], dtype=np.int64),
-            values=np.stack([_values(outcome) for outcome in outcomes.values()], axis=1)[np.newaxis],
+            values=_grid(list(outcomes.values())),
             exemplars=tuple(
-                Exemplar(place, window.start, self._facts(ask, outcome))
+                Exemplar(place, window.start, {**ask.facts, **outcome.facts})
                 for place, (ask, outcome) in enumerate(outcomes.items())
                 if isinstance(outcome, Outcome) and not outcome.is_up
             ),
-            complete=True,
-            remark=self._remark(len(outcomes)),
+            complete=bool(hosts) and self._knows_addresses(hosts),
+            remark=f"{len(faults)} of {len(outcomes)} probes failed: {some(faults)}" if faults else "",
+            note="; ".join(self._hosts.cut() if hosts else ["no source has listed a domain yet"]),
         )
 
-    async def _asks(self) -> tuple[Sequence[_Ask], Mapping[_Ask, Outcome | str]]:
-        """What to probe, and what is settled already: names without an address.
+    def _found(self) -> Sequence[_Ask]:
+        """Domains that other sources know, and of which no target is configured."""
+        if not self._settings.discover:
+            return ()
+        known = fresh(self._access.inventory(), self._access.now())
+        configured = {_host(ask.target) for ask in self._configured}
+        names = [name for name in discovered(known, self._settings.name) if name not in configured]
+        self._discovered = {name: self._discovered.get(name) or self._of(name) for name in names}
+        return list(self._discovered.values())
 
-        Addresses of a name that does not resolve for now stand there as unknown, so that they are not gone.
+    def _of(self, name: str) -> _Ask:
+        url = f"https://{name}/"
+        expected = self._settings.expect_status
+        return _Ask(HttpTarget(url=SecretUrl(url), expect_status=expected), url, provider="")
+
+    def _asks(
+        self, hosts: Mapping[_Ask, str], missing: Mapping[str, Unresolved]
+    ) -> tuple[Mapping[_Ask, Sequence[str]], Mapping[_Ask, Outcome | str]]:
+        """What to probe at which addresses, and what is settled already: targets whose name has none.
+
+        Where each address is probed, those that the name last had are, too: visitors may know them still.
         """
-        hosts = [_host(target) for target in self._targets]
-        unresolved = await self._resolve(sorted({*hosts} - {""}))
-        asks: list[_Ask] = []
+        asks: dict[_Ask, Sequence[str]] = {}
         settled: dict[_Ask, Outcome | str] = {}
-        for place, host in enumerate(hosts):
-            if not host:
-                asks.append(_Ask(place))
-                continue
-            found = [_Ask(place, address) for address in self._addresses.get(host, ())[:MOST_ADDRESSES]]
-            if (why := unresolved.get(host)) is None:
-                asks += found
-            else:
-                settled |= {_Ask(place): Outcome(why, facts={"reason": why})}
-                settled |= dict.fromkeys(found, why)
+        for ask, host in hosts.items():
+            if host in missing:
+                settled[ask] = unresolved(missing[host])
+            if host and ask.target.per_address:
+                asks |= {replace(ask, address=one): (one,) for one in self._hosts.probed(host)}
+            elif host not in missing:
+                asks[ask] = self._hosts.probed(host)
         return asks, settled
 
-    async def _resolve(self, hosts: Sequence[str]) -> Mapping[str, str]:
-        """Look up the hosts that are probed by address; those without one, in words why."""
-        names = [host for host in hosts if not is_ip(host)]
-        ask = partial(addresses, look_up=self._look_up, timeout=self._settings.timeout)
-        answers = await self._lookups.ask(names, ask, self._budget // _LOOKING_UP)
-        self._addresses |= {host: (host,) for host in hosts if is_ip(host)}
-        found = {host: answers.get(host, "the name did not resolve in time") for host in names}
-        self._addresses |= {host: answer for host, answer in found.items() if not isinstance(answer, str)}
-        return {host: answer for host, answer in found.items() if isinstance(answer, str)}
+    async def _outcomes(self, asks: Mapping[_Ask, Sequence[str]], until: float) -> dict[_Ask, Outcome | str]:
+        async def probe(ask: _Ask) -> Outcome | str:
+            return await self._prober.probe(ask.target, asks[ask])
 
-    async def _probe(self, ask: _Ask) -> Outcome | str:
-        return await self._prober.probe(self._targets[ask.place], ask.address)
+        def takes(ask: _Ask) -> Duration:
+            return self._prober.takes(ask.target)
 
-    def _tell(self, words: Mapping[str, str]) -> None:
-        """Log what ceased to answer as expected, and what does again."""
-        faults = {called: why for called, why in words.items() if why}
-        before, self._faults = self._faults, faults
-        log = _log.bind(source=self._settings.name)
-        for called in sorted(faults.keys() - before.keys()):
-            log.warning("probe_failed", target=called, why=faults[called])
-        for called in sorted(before.keys() - faults.keys()):
-            log.info("probe_recovered", target=called)
+        answers = await self._probes.ask(asks.keys(), probe, until=until, longest=takes)
+        late = f"not asked within {span(self._budget)}, the time of one reading"
+        return {ask: answers.get(ask, late) for ask in asks}
 
-    def _remark(self, probed: int) -> str:
-        return f"{len(self._faults)} of {probed} probes failed: {self._some()}" if self._faults else ""
-
-    def _some(self) -> str:
-        return "; ".join(f"{called}: {why}" for called, why in list(self._faults.items())[:_NAMED])
-
-    @property
-    def _targets(self) -> Sequence[HttpTarget]:
-        return self._settings.targets
-
-    def _called(self, ask: _Ask) -> str:
-        label = self._targets[ask.place].label
-        return f"{label} at {ask.address}" if ask.address else label
-
-    def _labels(self, ask: _Ask) -> LabelSet:
-        target = self._targets[ask.place]
-        return label_set({"target": target.label, "address": ask.address, "provider": target.provider})
-
-    def _facts(self, ask: _Ask, outcome: Outcome) -> Mapping[str, str]:
-        return {
-            "url": self._targets[ask.place].label,
-            "method": self._targets[ask.place].method,
-            **outcome.facts,
-        }
+    def _knows_addresses(self, hosts: Mapping[_Ask, str]) -> bool:
+        """Whether all that are probed are there: of a name that never resolved nobody knows."""
+        by_address = {host for ask, host in hosts.items() if ask.target.per_address}
+        return by_address <= self._hosts.addresses.keys()
 
 
 def _host(target: HttpTarget) -> str:
-    """Of a target that is probed by address; empty for others, and where nobody knows it for now."""
+    """Empty where it is in a secret that is not there for now, or is no URL any more."""
     try:
-        return target.host if target.per_address else ""
-    except SecretUnavailable:
+        return target.host
+    except (SecretUnavailable, ValueError):
         return ""
 
 
@@ -185,11 +178,13 @@ def _words(outcome: Outcome | str) -> str:
     return outcome if isinstance(outcome, str) else outcome.fault
 
 
-def _values(outcome: Outcome | str) -> Floats:
-    if isinstance(outcome, str):
-        return np.full(len(METRICS), np.nan)
-    seconds = np.nan if outcome.seconds is None else outcome.seconds
-    return np.array([outcome.is_up, seconds, np.nan if outcome.status is None else outcome.status], float)
+def _grid(outcomes: Sequence[Outcome | str]) -> Floats:
+    grid = np.full((1, len(METRICS), len(outcomes)), np.nan)
+    for place, outcome in enumerate(outcomes):
+        if isinstance(outcome, Outcome):
+            seconds, status = (np.nan if one is None else one for one in (outcome.seconds, outcome.status))
+            grid[0, :, place] = outcome.is_up, seconds, status
+    return grid
 
 
 def _trust(settings: HttpSettings) -> ssl.SSLContext:

@@ -2,7 +2,7 @@
 
 import errno
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from socket import AF_INET, AF_INET6, AddressFamily
@@ -11,10 +11,11 @@ from typing import Final
 import aiohttp
 import anyio
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.http_exceptions import LineTooLong
 from yarl import URL
 
-from watcher.collect.probing import Resolve
-from watcher.collect.transport import REDIRECTS, what_happened
+from watcher.collect.hosts import NobodySays, Resolve, Unresolved
+from watcher.collect.transport import HEADER_LIMIT, REDIRECTS, what_happened
 from watcher.collect.vendors.http.answer import Answer, fault
 from watcher.collect.vendors.http.settings import HttpTarget
 from watcher.document.secrets import Secret, SecretUrl
@@ -27,6 +28,7 @@ BODY_LIMIT: Final = 1024 * 1024
 _CHUNK: Final = 64 * 1024
 _OURS: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 """What keeps this machine from asking, and says nothing of who was to answer."""
+_NO_NETWORK: Final = {errno.ENETUNREACH, errno.ENETDOWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Outcome:
     seconds: float | None = None
     """Until the whole answer was there; None where none came."""
     facts: Mapping[str, str] = field(default_factory=dict)
+    is_near: bool = False
+    """The fault may be one of our own network: it is, if all targets have such a one."""
 
     @property
     def is_up(self) -> bool:
@@ -55,20 +59,24 @@ class Prober:
     timeout: Duration
     proxy: SecretUrl | None = None
 
-    async def probe(self, target: HttpTarget, address: str = "") -> Outcome | str:
-        """Ask once, at one address of the host where one is given.
+    def takes(self, target: HttpTarget) -> Duration:
+        """How long a probe may."""
+        return target.timeout or self.timeout
+
+    async def probe(self, target: HttpTarget, addresses: Sequence[str] = ()) -> Outcome | str:
+        """Ask once, at one of these addresses of the host where some are given.
 
         A failure is an outcome. A text is none: why we could not ask. Raises nothing but cancellation.
         """
-        timeout = target.timeout or self.timeout
+        timeout = self.takes(target)
         began = anyio.current_time()
         try:
             with anyio.fail_after(timeout / SECOND):
-                answer = await self._answer(target, address)
+                answer = await self._answer(target, addresses)
         except TimeoutError:
             return Outcome(f"no answer within {span(timeout)}")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return self._failed(error)
+            return failed(error)
         except SecretUnavailable as error:
             return str(error)
         seconds = anyio.current_time() - began
@@ -76,10 +84,10 @@ class Prober:
         facts = {"status": str(answer.status), "reason": why}
         return Outcome(why, answer.status, seconds, {key: fact for key, fact in facts.items() if fact})
 
-    async def _answer(self, target: HttpTarget, address: str) -> Answer:
+    async def _answer(self, target: HttpTarget, addresses: Sequence[str]) -> Answer:
         url = URL(target.url.reveal())
         headers = {name: _revealed(value) for name, value in target.headers.items()}
-        pinned = {host: address for host in (url.host, url.raw_host) if host and address}
+        pinned = {host: addresses for host in (url.host, url.raw_host) if host and addresses}
         async with self._session(pinned) as session:
             for _ in range(target.max_redirects + 1):
                 answer = await self._once(session, target.method, url, headers)
@@ -103,11 +111,11 @@ class Prober:
             location = response.headers.get("Location", "") if response.status in REDIRECTS else ""
             return Answer(response.status, await _body(response), location)
 
-    def _session(self, pinned: Mapping[str, str]) -> aiohttp.ClientSession:
-        """For one probe: what it measures holds a name's look-up, a connection and a handshake of its own."""
+    def _session(self, pinned: Mapping[str, Sequence[str]]) -> aiohttp.ClientSession:
+        """For one probe: what it measures holds a connection and a handshake of its own."""
         connector = aiohttp.TCPConnector(
             ssl=self.trust,
-            resolver=_Resolver(self.look_up, pinned),
+            resolver=_Resolver(self.look_up, self.timeout, pinned),
             use_dns_cache=False,
             force_close=True,
         )
@@ -117,13 +125,24 @@ class Prober:
             timeout=aiohttp.ClientTimeout(total=None),
             headers={"User-Agent": "watcher"},
             trust_env=False,
+            max_line_size=HEADER_LIMIT,
+            max_field_size=HEADER_LIMIT,
         )
 
-    def _failed(self, error: Exception) -> Outcome | str:
-        if isinstance(error, OSError) and error.errno in _OURS:
-            return f"could not ask: {what_happened(error)}"
-        words = str(error) if isinstance(error, _TooMany | _Nowhere) else what_happened(error)
-        return Outcome(words, facts={"reason": words})
+
+def failed(error: Exception) -> Outcome | str:
+    """How a probe went that ended in an error; in words where we could not ask."""
+    if isinstance(error, OSError) and error.errno in _OURS:
+        return f"could not ask: {what_happened(error)}"
+    words = _words(error)
+    return Outcome(words, facts={"reason": words}, is_near=_is_near(error))
+
+
+def unresolved(name: Unresolved) -> Outcome | str:
+    """How the probe of a name without an address went."""
+    return (
+        Outcome(name.why, facts={"reason": name.why}, is_near=not name.is_said) if name.is_asked else name.why
+    )
 
 
 class _TooMany(ValueError):
@@ -135,19 +154,20 @@ class _Nowhere(ValueError):
 
 
 class _Resolver(AbstractResolver):
-    """Names as probes look them up; a pinned one is at its address, whatever the name server says.
+    """Names as probes look them up; a pinned one is at its addresses, whatever the name server says.
 
     So the URL keeps its host: in the Host header, in the handshake and on the certificate.
     """
 
-    def __init__(self, look_up: Resolve, pinned: Mapping[str, str]) -> None:
+    def __init__(self, look_up: Resolve, timeout: Duration, pinned: Mapping[str, Sequence[str]]) -> None:
         self._look_up = look_up
+        self._timeout = timeout
         self._pinned = pinned
 
     async def resolve(self, host: str, port: int = 0, family: AddressFamily = AF_INET) -> list[ResolveResult]:
         del family  # both kinds are tried
         try:
-            found = [self._pinned[host]] if host in self._pinned else await self._look_up(host)
+            found = self._pinned.get(host) or await self._look_up(host, self._timeout)
         except NetworkFailed as error:
             raise OSError(str(error)) from error
         return [
@@ -192,6 +212,32 @@ def _next(url: URL, answer: Answer) -> URL:
     except ValueError:
         pass
     raise _Nowhere(f"HTTP {answer.status} leads nowhere")
+
+
+def _words(error: Exception) -> str:
+    """What went wrong; messages of the exceptions themselves may hold URLs."""
+    if isinstance(error, _TooMany | _Nowhere):
+        return str(error)
+    if any(isinstance(cause, LineTooLong) for cause in _causes(error)):
+        return f"a header of the answer is longer than {HEADER_LIMIT >> 10} KiB"
+    is_proxy = isinstance(error, aiohttp.ClientHttpProxyError)
+    if isinstance(error, aiohttp.ClientResponseError) and not is_proxy:
+        return "the answer is not HTTP"
+    return what_happened(error)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause = error.__cause__
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _is_near(error: Exception) -> bool:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return any(isinstance(cause, NobodySays) for cause in _causes(error.os_error))
+    lost = isinstance(error, OSError) and error.errno in _NO_NETWORK
+    return lost or isinstance(error, aiohttp.ClientProxyConnectionError)
 
 
 def _revealed(value: str | Secret) -> str:

@@ -20,16 +20,18 @@ from pydantic_core import SchemaError
 
 from watcher.collect.collector import SourceSettings
 from watcher.collect.fields import is_address, problem
+from watcher.collect.hosts import ascii_name, is_ip
+from watcher.collect.probing import ProbeTimeout
 from watcher.collect.vendors.http.answer import body_pattern, status_range
 from watcher.document.context import context_of
 from watcher.document.credentials import SECRET_NAME
 from watcher.document.fields import DurationField
 from watcher.document.secrets import Secret, SecretUrl
 from watcher.errors import SecretUnavailable
-from watcher.model.time import MINUTE, SECOND, Duration
+from watcher.model.time import MINUTE, SECOND
 
-LONGEST: Final[Duration] = MINUTE
-"""A probe: so that each has its turn within the time of one reading."""
+ANY_BUT_FAILED: Final = ("200-499",)
+"""What is expected of a domain of which nothing is known but its name: that somebody answers for it."""
 _USER: Final = re.compile(r"(?<=://)[^/?#]*@")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_TEXT: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
@@ -42,6 +44,12 @@ def _url(url: SecretUrl) -> SecretUrl:
         return url  # nothing is known of it yet
     if not is_address(text):
         raise problem("url is not an HTTP address", "write https://host/path")
+    host = urlsplit(text).hostname or ""
+    if not is_ip(host):
+        try:
+            ascii_name(host)
+        except ValueError as error:
+            raise problem(f"url: {error}", "write https://host/path") from error
     return url
 
 
@@ -74,12 +82,6 @@ def _header(value: Any, info: ValidationInfo) -> str | Secret:  # noqa: ANN401 -
     return Secret.read(value, context_of(info))
 
 
-def _timeout(timeout: Duration) -> Duration:
-    if not SECOND <= timeout <= LONGEST:
-        raise problem("out of bounds", "write 1s to 1m")
-    return timeout
-
-
 ProbeUrl: TypeAlias = Annotated[SecretUrl, AfterValidator(_url)]
 Statuses: TypeAlias = Annotated[
     tuple[str, ...],
@@ -87,7 +89,6 @@ Statuses: TypeAlias = Annotated[
 ]
 BodyText: TypeAlias = Annotated[str, AfterValidator(_body)]
 HeaderValue: TypeAlias = Annotated[str | Secret, PlainValidator(_header, json_schema_input_type=str | Secret)]
-Timeout: TypeAlias = Annotated[DurationField, AfterValidator(_timeout)]
 
 
 class HttpTarget(BaseModel):
@@ -106,7 +107,7 @@ class HttpTarget(BaseModel):
     )
     per_address: bool = Field(default=False, description="probe each address of the host by itself")
     provider: str = Field("", description="which CDN or cloud answers there, as a label")
-    timeout: Timeout | None = Field(None, description="of one probe; default: the source's")
+    timeout: ProbeTimeout | None = Field(None, description="of one probe; default: the source's")
 
     @field_validator("headers")
     @classmethod
@@ -145,12 +146,20 @@ class HttpSettings(SourceSettings):
     """A list of URLs to ask for."""
 
     vendor: Literal["http"] = "http"
-    targets: tuple[HttpTarget, ...] = Field(min_length=1, description="what to ask for")
+    targets: tuple[HttpTarget, ...] = Field((), description="what to ask for")
+    discover: bool = Field(
+        default=False, description="also https://NAME/ of the domains that other sources know"
+    )
+    expect_status: Statuses = Field(
+        ANY_BUT_FAILED, description="of discovered domains; targets have their own"
+    )
     every: DurationField = MINUTE
-    timeout: Timeout = Field(10 * SECOND, description="of one probe, redirects included")
+    timeout: ProbeTimeout = Field(10 * SECOND, description="of one look-up, and of one probe, at most 45s")
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
+        if not self.targets and not self.discover:
+            raise problem("nothing to probe", "write targets: [{url: https://www.example.com/}]")
         if len({(target.label, target.provider) for target in self.targets}) < len(self.targets):
             raise problem("a target stands twice", "list each URL once, or with another provider")
         if self.proxy is not None and any(target.per_address for target in self.targets):

@@ -11,6 +11,7 @@ import orjson
 from watcher.collect.collector import Window
 from watcher.collect.http import Request, Response, by_status
 from watcher.collect.vendors.huawei_dsc.settings import IamAuth
+from watcher.collect.words import clean
 from watcher.errors import (
     AuthenticationFailed,
     ClockSkewed,
@@ -31,7 +32,6 @@ CLOCK_PAUSE: Final = 5 * MINUTE / SECOND
 
 _SHORT: Final = 65_536
 """Bytes of a failing answer that are read for its reason."""
-_SECRET: Final = re.compile(r"[A-Za-z0-9_+/=-]{24,}")
 """What may be an echoed token or key."""
 _CLOCK: Final = re.compile(
     r"signature (?:has )?expired|signature time|x-sdk-date|time ?stamp|\bclock\b", re.IGNORECASE
@@ -96,7 +96,7 @@ def parse_login(response: Response) -> tuple[str, Duration]:
         ContractBroken: no usable token in the answer.
     """
     token = response.headers.get("x-subject-token", "")
-    if response.status not in {200, 201} or not is_header(token):
+    if response.status not in {200, 201} or not (token and token.isascii() and token.isprintable()):
         raise ContractBroken(f"no usable token: HTTP {response.status}", status=response.status)
     return token, _lifetime(_decoded(response.body))
 
@@ -140,26 +140,6 @@ def fault_of(response: Response) -> Fault:
     said = inner if isinstance(inner, dict) else body
     code, text = (_first(said, names) for names in (("error_code", "code"), ("error_msg", "message")))
     return Fault(clean(code, 40).lower().replace("apigw.", "apig."), clean(text))
-
-
-def clean(text: object, limit: int = 200) -> str:
-    """A vendor's text for a message: one line, printable, short, without anything like a key."""
-    if not isinstance(text, str):
-        return ""
-    return one_line(_SECRET.sub("***", text[: 10 * limit]), limit)
-
-
-def one_line(text: str, limit: int) -> str:
-    """Printable, white space in one piece each, cut."""
-    start = text[: 10 * limit]
-    if not start.isprintable():
-        start = "".join(letter if letter.isprintable() else " " for letter in start)
-    return " ".join(start.split())[:limit]
-
-
-def is_header(value: str) -> bool:
-    """Whether HTTP can carry this as a header's value."""
-    return bool(value) and value.isascii() and value.isprintable()
 
 
 def _first(body: dict[str, Any], names: Sequence[str]) -> str:

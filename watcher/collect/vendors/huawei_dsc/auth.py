@@ -4,15 +4,15 @@ All are middlewares. A few bad signatures in a row lock the key, and wrong passw
 rejection is an `AuthenticationFailed`, which `breaker.Credentials` keeps from being tried again.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
 import anyio
 
 from watcher.collect.collector import Access
+from watcher.collect.credentials import header_value, revealed
 from watcher.collect.http import Handler, Middleware, Request, Response
-from watcher.collect.vendors.huawei_dsc.api import CLOCK_PAUSE, is_header, login_request, parse_login
+from watcher.collect.vendors.huawei_dsc.api import CLOCK_PAUSE, login_request, parse_login
 from watcher.collect.vendors.huawei_dsc.settings import (
     HuaweiDscSettings,
     IamAuth,
@@ -21,15 +21,12 @@ from watcher.collect.vendors.huawei_dsc.settings import (
     iam_of,
 )
 from watcher.collect.vendors.huawei_dsc.signing import Key, signed
-from watcher.document.redaction import redact
-from watcher.document.secrets import Secret
 from watcher.errors import (
     AuthenticationFailed,
     ClockSkewed,
     CollectError,
     NetworkFailed,
     QuotaExceeded,
-    SecretUnavailable,
     VendorFailed,
 )
 from watcher.model.time import Instant
@@ -69,14 +66,14 @@ class SignedCalls:
         plain = replace(request, headers={**request.headers, "X-Project-Id": self._project_id})
         headers = signed(plain, key, self._now())
         try:
-            return await _ask(replace(plain, headers=headers), call_next, (key.secret, key.token))
+            return await call_next(replace(plain, headers=headers, dated=True))
         except ClockSkewed as error:
             raise ClockSkewed(str(error), status=error.status, retry_after=CLOCK_PAUSE) from error
 
     def _key(self) -> Key:
         auth = self._auth
-        token = "" if auth.security_token is None else _header(auth.security_token)
-        return Key(_header(auth.access_key), _reveal(auth.secret_key), token)
+        token = "" if auth.security_token is None else header_value(auth.security_token)
+        return Key(header_value(auth.access_key), revealed(auth.secret_key), token)
 
 
 class GivenToken:
@@ -91,7 +88,7 @@ class GivenToken:
         Raises:
             AuthenticationFailed: the token is invalid, or has expired.
         """
-        return await _with_token(request, call_next, _header(self._auth.token))
+        return await _with_token(request, call_next, header_value(self._auth.token))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -161,11 +158,11 @@ class Login:
             raise
 
     async def _log_in(self, call_next: Handler) -> _Token:
-        login = (_reveal(self._auth.username), _reveal(self._auth.password))
+        login = (revealed(self._auth.username), revealed(self._auth.password))
         request = login_request(self._iam_url, self._auth, login, self._project_id)
         asked_at = self._now()
         try:
-            value, lifetime = parse_login(await _ask(request, call_next, login[1:]))
+            value, lifetime = parse_login(await call_next(request))
         except _PASSING:
             raise
         except CollectError as error:
@@ -182,36 +179,4 @@ def _held(token: _Token | None) -> str:
 
 async def _with_token(request: Request, call_next: Handler, token: str) -> Response:
     headers = {**request.headers, "X-Auth-Token": token}
-    return await _ask(replace(request, headers=headers), call_next, (token,))
-
-
-async def _ask(request: Request, call_next: Handler, secrets: Collection[str]) -> Response:
-    """An answer that is no error, whether or not the handler judges answers itself.
-
-    Raises:
-        CollectError: without our secrets, should the vendor have echoed one.
-    """
-    try:
-        response = await call_next(request)
-        error = request.classify(response)
-    except CollectError as raised:
-        error = raised
-    else:
-        if error is None:
-            return response
-    message = redact(str(error), [secret for secret in secrets if secret])
-    raise type(error)(message, status=error.status, retry_after=error.retry_after) from None
-
-
-def _header(secret: Secret) -> str:
-    value = _reveal(secret)
-    if not is_header(value):
-        raise AuthenticationFailed("the credentials hold characters that no header can carry")
-    return value
-
-
-def _reveal(secret: Secret) -> str:
-    try:
-        return secret.reveal()
-    except SecretUnavailable as error:
-        raise AuthenticationFailed(f"{error}; {error.hint}") from error
+    return await call_next(replace(request, headers=headers))

@@ -64,7 +64,7 @@ class HuaweiDsc:
         last_look = window.end <= self._now() - stream.settle - stream.overlap + MINUTE
         self._own.learn(window, counter.own_succeeded, final=last_look and not counters.succeed)
         own = self._own.succeeded(window) if counters.succeed else 0
-        if held is not None and held.counters == counters:
+        if held is not None and held.counters == counters and held.final:
             reading = held
         elif counters.failed or own is None or counter.strays(window):
             reading = await self._read(window)

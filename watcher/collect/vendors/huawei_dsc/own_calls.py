@@ -16,7 +16,7 @@ import structlog
 from watcher.collect.collector import Access, Window
 from watcher.collect.http import Handler, Request, Response
 from watcher.collect.vendors.huawei_dsc.api import RECORDS
-from watcher.errors import CollectError
+from watcher.errors import CollectError, QuotaExceeded
 from watcher.model.time import HOUR, MINUTE, SECOND, Duration, Instant, floor
 
 BELIEVED: Final[Duration] = HOUR
@@ -55,7 +55,7 @@ class OwnCalls:
             response = await call_next(request)
             perhaps = False
         except CollectError as error:
-            perhaps = error.status is None or error.status >= 500
+            perhaps = not isinstance(error, QuotaExceeded) and (error.status is None or error.status >= 500)
             raise
         finally:
             if perhaps:

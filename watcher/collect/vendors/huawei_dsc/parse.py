@@ -11,7 +11,7 @@ import msgspec
 from watcher.collect.collector import Window
 from watcher.collect.decode import decode_json
 from watcher.collect.http import Response
-from watcher.collect.vendors.huawei_dsc.api import RECORDS, clean, one_line
+from watcher.collect.vendors.huawei_dsc.api import RECORDS
 from watcher.collect.vendors.huawei_dsc.signatures import (
     OTHER,
     Signature,
@@ -20,6 +20,7 @@ from watcher.collect.vendors.huawei_dsc.signatures import (
     status_of,
     without_people,
 )
+from watcher.collect.words import clean, printable
 from watcher.errors import ContractBroken
 from watcher.model.time import Instant, rfc3339
 
@@ -132,6 +133,11 @@ class Reading:
     whole: bool = True
     """Whether these are all: what did not fail, failed 0 times."""
     remark: str = ""
+
+    @property
+    def final(self) -> bool:
+        """Whether the records tell no more while the counters stay: they agree, or the rest is cut."""
+        return not self.remark or not self.whole
 
     @property
     def succeeded(self) -> int:
@@ -258,11 +264,11 @@ def _facts(record: Record, project_id: str, *, show_users: bool) -> Mapping[str,
     path = path_of(record.request_url or "").replace(project_id, "{project_id}")
     reason = record.fail_reason or ""
     if show_users:
-        who = {"user": one_line(record.user_name or "", 64), "user_id": one_line(record.user_id or "", 64)}
+        who = {"user": printable(record.user_name or "", 64), "user_id": printable(record.user_id or "", 64)}
     else:
         path, reason = (without_people(text, record.people) for text in (path, reason))
         who = {}
-    facts = {"path": one_line(path, 200), "message": clean(reason), **who}
+    facts = {"path": printable(path, 200), "message": clean(reason), **who}
     return {name: value for name, value in facts.items() if value}
 
 

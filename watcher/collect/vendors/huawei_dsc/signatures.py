@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Protocol
 
-from watcher.collect.vendors.huawei_dsc.api import one_line
+from watcher.collect.words import printable
 from watcher.model.labels import LabelSet, label_set
 from watcher.model.time import DAY, Duration, Instant
 
@@ -75,7 +75,7 @@ def signature_of(call: Called, project_id: str) -> Signature:
     reason = without_people(call.fail_reason or "", people)
     return Signature(
         url=url_template(without_people(call.request_url or "", people), project_id),
-        method=one_line(call.request_method or "", 16).upper(),
+        method=printable(call.request_method or "", 16).upper(),
         status=status_of(call.response_code),
         reason=reason_template(reason),
     )
@@ -83,7 +83,7 @@ def signature_of(call: Called, project_id: str) -> Signature:
 
 def status_of(code: str | int | None) -> str:
     """The code as a record has it, which may be empty or no number."""
-    return "" if code is None else one_line(str(code), 32)
+    return "" if code is None else printable(str(code), 32)
 
 
 def without_people(text: str, people: Iterable[str]) -> str:
@@ -98,10 +98,14 @@ def path_of(url: str) -> str:
     return _HOST.sub("", url).partition("?")[0].partition("#")[0]
 
 
-@lru_cache(maxsize=4096)
 def url_template(url: str, project_id: str) -> str:
     """The path with `{project_id}` and `{id}` in place of what differs from call to call."""
-    segments = path_of(one_line(url, 2_000)).split("/")
+    return _url_template(printable(url, 2_000), project_id)  # cut first: the cache keeps what it is asked
+
+
+@lru_cache(maxsize=4096)
+def _url_template(url: str, project_id: str) -> str:
+    segments = path_of(url).split("/")
     return "/".join(_segment(segment, project_id) for segment in segments)[:_LONGEST_URL]
 
 
@@ -111,10 +115,14 @@ def _segment(segment: str, project_id: str) -> str:
     return "{id}" if _ID.fullmatch(segment) else segment
 
 
-@lru_cache(maxsize=4096)
 def reason_template(reason: str) -> str:
     """The reason with `{time}`, `{id}` and `{n}` in place of what differs from call to call."""
-    return _TOKEN.sub(_placeholder, one_line(reason, 1_000))[:_LONGEST_REASON]
+    return _reason_template(printable(reason, 1_000))
+
+
+@lru_cache(maxsize=4096)
+def _reason_template(reason: str) -> str:
+    return _TOKEN.sub(_placeholder, reason)[:_LONGEST_REASON]
 
 
 def _placeholder(found: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
+from watcher.collect.credentials import host_of
 from watcher.collect.http import Request
 from watcher.model.time import Instant, to_datetime
 
@@ -53,14 +54,6 @@ def canonical(request: Request, headers: Mapping[str, str]) -> str:
 def encoded(text: str, *, safe: str = "") -> str:
     """Percent-encoded; only letters, digits, `-_.~` and what is named safe stay."""
     return quote(text, safe=safe)
-
-
-def host_of(url: str) -> str:
-    """What stands in `Host`: the port only where it is not the scheme's own."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    bracketed = f"[{host}]" if ":" in host else host
-    return bracketed if parts.port in {None, _PORTS.get(parts.scheme)} else f"{bracketed}:{parts.port}"
 
 
 def sdk_date(now: Instant) -> str:

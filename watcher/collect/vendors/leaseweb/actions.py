@@ -1,36 +1,39 @@
 """Background jobs: which are under way, which ended, and which ended in a way that no document knows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
-from watcher.collect.vendors.leaseweb.api import clean, converted, parse_time
+from watcher.collect.states import Statuses
 from watcher.collect.vendors.leaseweb.paging import Listed
-from watcher.collect.vendors.leaseweb.states import LONGEST, States, Statuses, facts, seconds, word
+from watcher.collect.vendors.leaseweb.rows import Thing, things, told
+from watcher.collect.vendors.leaseweb.states import LONGEST, States, facts, remarks, seconds, when, word
+from watcher.collect.words import clean, printable
 from watcher.model.labels import label_set
-from watcher.model.time import DAY, Duration, Instant, rfc3339
+from watcher.model.time import HOUR, Duration, Instant
 
 PENDING: Final = "pending"
 FINISHED: Final = "finished"
 INVALIDATION: Final = "INVALIDATION"
 MOST: Final = 2_000
 """Jobs told at once, the newest first."""
-RECENT: Final[Duration] = DAY
-"""For how long a job that ended is told."""
-
-_AS_FINISHED: Final = {"success": FINISHED}
+GRACE: Final[Duration] = 6 * HOUR
+"""How lately a job must have ended to be told by the first look: a daemon before may have told it as open."""
 
 
-class Action(msgspec.Struct):
+class Action(Thing):
     """What is read of one. What stands in `resource` differs by type, and it may be missing."""
 
-    id: str
-    status: str
+    judged = ("status",)
+
+    status: str | None = None
     type: str | None = None
     resource: Any = None
-    created: str | None = None
-    updated: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """Its type as a label."""
+        return word(self.type) or ""
 
     @property
     def parts(self) -> Iterator[Mapping[str, Any]]:
@@ -41,34 +44,33 @@ class Action(msgspec.Struct):
             yield from (url for url in urls if isinstance(url, dict)) if isinstance(urls, list) else ()
 
     @property
-    def state(self) -> str:
-        """One status for all of it.
+    def state(self) -> str | None:
+        """One status for all of it; None where it has none.
 
         What no document knows stands for the whole, wherever it is said, since failures are not documented;
         else the job's own word counts, whatever its parts still say.
         """
-        own = _known(word(self.status, f"action {clean(self.id)}"))
-        said = [own, *(_known(text.strip().lower()) for text in self._part_statuses)]
-        odd = [text for text in said if text not in {PENDING, FINISHED}]
-        return odd[0] if odd else own
+        own = _known(self.status)
+        odd = (text for text in (own, *self._part_states) if text not in {None, PENDING, FINISHED})
+        return next(odd, own)
 
     @property
-    def _part_statuses(self) -> Iterator[str]:
-        for part in self.parts:
-            status = part.get("status")
-            if isinstance(status, str) and 0 < len(status.strip()) <= LONGEST and status.isprintable():
-                yield status
+    def _part_states(self) -> Iterator[str | None]:
+        return (_known(part.get("status")) for part in self.parts)
 
     @property
-    def changed(self) -> Instant | None:
-        """Since when it is as it is: a pending job since it was created, whatever touched it since.
+    def since(self) -> Instant | None:
+        """Since when it is as it is: a pending job since it was created, whatever touched it since."""
+        return self.created if self.state == PENDING and self.created is not None else self.changed
 
-        Raises:
-            ContractBroken: no time.
-        """
-        created = parse_time(self.created, f"created of action {clean(self.id)}")
-        updated = parse_time(self.updated, f"updated of action {clean(self.id)}")
-        return created if self.state == PENDING and created is not None else updated or created
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """An action with what is made of it."""
+
+    action: Action
+    state: str | None
+    since: Instant | None
 
 
 class Jobs:
@@ -76,54 +78,56 @@ class Jobs:
 
     def __init__(self) -> None:
         self._statuses = Statuses(PENDING, FINISHED)
-        self._open: set[str] = set()
+        self._open: set[str] | None = None
+        """Those that the last look told as not finished; None before there was one."""
 
     def states(self, listed: Listed, now: Instant) -> States:
-        """Jobs that have not finished, and those that did lately. One that leaves the list is over.
+        """Jobs that have not finished, and those of them that did since. One that leaves the list is over.
 
         Raises:
             ContractBroken: an action has another shape.
         """
-        told = [one for one in _read(listed) if self._is_told(one, now)]
-        told.sort(key=lambda one: (one.state == FINISHED, -(one.changed or now)))
-        kept = told[:MOST]
-        self._open = {one.id for one in kept if one.state != FINISHED}
+        slips: list[str] = []
+        jobs = [_Job(one, one.state, one.since) for one in things(listed.rows, Action, slips)]
+        jobs.sort(key=lambda job: -(job.since or now))
+        slips += [f"job {job.action.id} has no status" for job in jobs if job.state is None]
+        unfinished = [job for job in jobs if job.state != FINISHED]
+        ended = [job for job in jobs if job.state == FINISHED and self._is_told(job, now)]
+        kept = [*unfinished, *ended][:MOST]
+        more = max(0, len(unfinished) - MOST)
+        self._open = {job.action.id for job in kept if job.state != FINISHED}
         return States(
-            entities=tuple(label_set({"job": one.id, "kind": clean(one.type).lower()}) for one in kept),
+            entities=tuple(label_set({"job": job.action.id, "kind": job.action.kind}) for job in kept),
             columns=[
-                *self._statuses.columns("job_status", [one.state for one in kept]),
-                (("job_changed_seconds", ()), seconds([one.changed for one in kept])),
+                *self._statuses.columns("job_status", [job.state for job in kept]),
+                (("job_changed_seconds", ()), seconds([job.since for job in kept])),
             ],
-            complete=listed.complete and len(kept) == len(told),
-            exemplars=[(place, _record(one)) for place, one in enumerate(kept) if one.state != FINISHED],
-            remark=f"{len(told) - MOST} more jobs have not finished" if len(told) > MOST else "",
+            complete=listed.complete and not more,
+            exemplars=[(place, _record(job)) for place, job in enumerate(kept) if job.state != FINISHED],
+            remark=remarks(f"{more} more jobs have not finished" if more else "", listed.remark, told(slips)),
         )
 
-    def _is_told(self, one: Action, now: Instant) -> bool:
-        if one.state != FINISHED or one.id in self._open:
-            return True
-        return one.changed is not None and one.changed >= now - RECENT
+    def _is_told(self, job: _Job, now: Instant) -> bool:
+        if self._open is None:
+            return job.since is not None and job.since >= now - GRACE
+        return job.action.id in self._open
 
 
-def _read(listed: Listed) -> Sequence[Action]:
-    return [converted(row, Action, "an action") for row in listed.rows]
+def _known(said: object) -> str | None:
+    status = word(said)
+    return FINISHED if status == "success" else status
 
 
-def _known(status: str) -> str:
-    return _AS_FINISHED.get(status, status)
-
-
-def _record(one: Action) -> Mapping[str, str]:
+def _record(job: _Job) -> Mapping[str, str]:
     """What a person needs to ask the vendor: never a URL, which may hold a token."""
-    parts = list(one.parts)
+    one, parts = job.action, list(job.action.parts)
     texts = [clean(part.get("message")) for part in parts]
-    invalidation = parts[0].get("invalidation_id") if parts else None
     return facts(
         job=one.id,
-        kind=clean(one.type),
-        status=clean(one.status),
-        parts=clean(", ".join(clean(part.get("status"), LONGEST) for part in parts[1:11])),
-        invalidation=clean(invalidation),
+        kind=printable(one.type),
+        status=printable(one.status),
+        parts=printable(", ".join(printable(part.get("status"), LONGEST) for part in parts[1:11])),
+        invalidation=printable(parts[0].get("invalidation_id")) if parts else None,
         message="; ".join(dict.fromkeys(filter(None, texts)))[:200],
-        since="" if one.changed is None else rfc3339(one.changed),
+        since=when(job.since),
     )

@@ -2,36 +2,31 @@
 
 import re
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
 from watcher.collect.collector import Window
-from watcher.collect.http import Handler, Middleware, Request, Response, by_status
-from watcher.document.secrets import Secret
+from watcher.collect.http import Request, Response, by_status
+from watcher.collect.words import clean
 from watcher.errors import (
     AuthenticationFailed,
     CollectError,
-    ContractBroken,
     PermissionMissing,
     RequestRefused,
-    SecretUnavailable,
     VendorFailed,
 )
-from watcher.model.time import HOUR, MINUTE, Duration, Instant, parse_rfc3339, to_datetime
+from watcher.model.time import HOUR, MINUTE, Duration, Instant, to_datetime
 
-HEADER: Final = "X-LSW-Auth"
 GRANULARITIES: Final = {5 * MINUTE: "5MIN", 15 * MINUTE: "15MIN", HOUR: "HOUR"}
 """By width of a bin. Days and weeks are left out: where they begin is not documented."""
 
-T = TypeVar("T")
-
 _SHORT: Final = 4_096
 """Bytes. An answer that only says what went wrong is shorter, so a long one is not read for it."""
-_SECRET: Final = re.compile(r"[A-Za-z0-9_+/=-]{32,}")
-"""What may be an echoed key. A correlation id looks the same and would make each message a new one."""
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?P<zone>Z|[+-]\d\d:\d\d)?", re.ASCII)
-_LONGEST_ID: Final = 256
+
+
+class NotForThis(AuthenticationFailed):
+    """A 401 of the service: `You are not authorized to view this resource`, be it for the key or for that."""
 
 
 class Gone(RequestRefused):
@@ -46,15 +41,6 @@ class ErrorBody(msgspec.Struct):
     userMessage: Any = None  # noqa: N815
     detail: Any = None
     """Of a 422: texts, or a list of what is wrong with which field."""
-
-
-def authenticated(key: Secret) -> Middleware:
-    """Sends the API key with each request; read anew each time, so that a changed one is used at once."""
-
-    async def send_key(request: Request, call_next: Handler) -> Response:
-        return await call_next(replace(request, headers={**request.headers, HEADER: _revealed(key)}))
-
-    return send_key
 
 
 def statistics_request(url: str, metric: str, group_by: str, labels: Window, width: Duration) -> Request:
@@ -81,68 +67,19 @@ def second(instant: Instant) -> str:
     return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def parse_time(text: str | None, what: str) -> Instant | None:
-    """The instant of any of this vendor's times; one without a zone is UTC. None for null and `""`.
-
-    Raises:
-        ContractBroken: no time; `what` names it.
-    """
-    if not text:
-        return None
-    form = _TIME.fullmatch(text)
-    try:
-        if form is not None:
-            return parse_rfc3339(text if form["zone"] else f"{text}Z")
-    except (ValueError, OverflowError):
-        pass  # a 31st of February
-    raise ContractBroken(f"{what} is {clean(text, 40)!r}, which is no time")
-
-
-def converted(row: object, kind: type[T], what: str) -> T:
-    """A decoded JSON value as a struct.
-
-    Raises:
-        ContractBroken: it has another shape.
-    """
-    try:
-        return msgspec.convert(row, kind)
-    except msgspec.ValidationError as error:
-        raise ContractBroken(f"{what}: {error}") from error
-
-
-def checked_id(text: str, what: str) -> str:
-    """A text that is to become a label or part of a path.
-
-    Raises:
-        ContractBroken: it is empty, not printable or far too long.
-    """
-    if not text.isprintable() or not 0 < len(text) <= _LONGEST_ID:
-        raise ContractBroken(f"{what} {clean(text, 40)!r}")
-    return text
-
-
-def clean(text: object, limit: int = 200) -> str:
-    """A vendor's text for a message: one line, printable, short, without anything like a key."""
-    if not isinstance(text, str):
-        return ""
-    masked = _SECRET.sub("***", text)  # before it is cut: the rest of a key looks like none
-    return " ".join("".join(c if c.isprintable() else " " for c in masked[: 10 * limit]).split())[:limit]
-
-
 def classify(response: Response) -> CollectError | None:
-    """An answer's error: by HTTP's status, or by the body's own code where HTTP says 200.
-
-    401 is a rejected key, 403 and `ACCESS_DENIED` a key that may not see this: other keys stay tried.
-    """
+    """An answer's error: by HTTP's status, or by the body's own code where HTTP says 200."""
     body = _error_body(response)
     status = _failing_status(response, body)
     if status < 400:
         return None
-    words = _words(status, body)
+    words = _words(response.status, body)
     if body.errorCode == "ACCESS_DENIED" and status < 500:
         return PermissionMissing(words, status=status)
     if status == 404:
         return Gone(words, status=status)
+    if status == 401 and body.errorCode is not None:
+        return NotForThis(words, status=status)
     error = by_status(replace(response, status=status)) or VendorFailed(words)
     return type(error)(words, status=status, retry_after=error.retry_after)
 
@@ -188,13 +125,3 @@ def _detail(entry: object) -> str:
     path = entry.get("loc")
     where = ".".join(str(part)[:40] for part in path[:5]) if isinstance(path, list) else ""
     return ": ".join(filter(None, (clean(where), clean(entry.get("msg")))))
-
-
-def _revealed(key: Secret) -> str:
-    try:
-        value = key.reveal()
-    except SecretUnavailable as error:
-        raise AuthenticationFailed(f"{error}; {error.hint}") from error
-    if not value.isascii() or not value.isprintable():
-        raise AuthenticationFailed("the API key holds characters that no header can carry")
-    return value

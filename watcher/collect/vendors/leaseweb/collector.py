@@ -1,16 +1,19 @@
 """Reading Leaseweb: which streams one API key makes, and the calls that one window or one look needs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
 from watcher.collect.collector import Access, StreamSpec, Window
+from watcher.collect.states import Statuses
 from watcher.collect.vendors.leaseweb.actions import Jobs
-from watcher.collect.vendors.leaseweb.api import authenticated, statistics_request
-from watcher.collect.vendors.leaseweb.certificates import certificate_states
-from watcher.collect.vendors.leaseweb.details import DetailReader
-from watcher.collect.vendors.leaseweb.distributions import distribution_states, read_distributions
+from watcher.collect.vendors.leaseweb.api import statistics_request
+from watcher.collect.vendors.leaseweb.certificates import certificate_states, unused_of
+from watcher.collect.vendors.leaseweb.details import DetailReader, items_at_once
+from watcher.collect.vendors.leaseweb.distributions import distribution_states
+from watcher.collect.vendors.leaseweb.key import Key
 from watcher.collect.vendors.leaseweb.origins import MEMBER_STATUSES, origin_states
 from watcher.collect.vendors.leaseweb.paging import (
     ACTIONS,
@@ -25,9 +28,10 @@ from watcher.collect.vendors.leaseweb.paging import (
 from watcher.collect.vendors.leaseweb.scale import HitRatioScale
 from watcher.collect.vendors.leaseweb.series import Grid, Series, parse_series, values_of
 from watcher.collect.vendors.leaseweb.settings import USUAL_VIEWS, LeasewebSettings, View
-from watcher.collect.vendors.leaseweb.states import States, Statuses
+from watcher.collect.vendors.leaseweb.states import States, remarks
 from watcher.collect.vendors.leaseweb.states import batch_of as batch_of_states
 from watcher.collect.vendors.leaseweb.statistics import METRICS, VIEWS, Provenance, batch_of, most_of
+from watcher.errors import ContractBroken, PermissionMissing, RequestRefused, VendorFailed
 from watcher.model.sample import SampleBatch
 from watcher.model.time import DAY, HOUR, MINUTE, Duration, floor
 
@@ -47,15 +51,18 @@ class Leaseweb:
         self._settings = settings
         self._now = access.now
         self._base = settings.base_url.reveal().rstrip("/")
-        self._http = access.http([authenticated(settings.api_key)])
+        self._http = access.http([Key(settings.api_key, self._base, access.now)])
         self._lists = Lists(self._http, self._base, settings.page_size)
-        self._domains = DetailReader(self._lists, DISTRIBUTIONS, DOMAINS)
-        self._members = DetailReader(self._lists, ORIGIN_GROUPS, MEMBERS)
+        most = items_at_once(settings.limit)
+        self._domains = DetailReader(self._lists, DISTRIBUTIONS, DOMAINS, most)
+        self._members = DetailReader(self._lists, ORIGIN_GROUPS, MEMBERS, most)
         self._enabled = Statuses("enabled", "disabled")
         self._member_statuses = Statuses(*MEMBER_STATUSES)
         self._jobs = Jobs()
         self._scale = HitRatioScale(settings.hit_ratio_scale)
         self._names: dict[str, str] = {}
+        self._unused: Collection[str] = ()
+        """Certificates that nothing uses, as far as is known."""
         self._told: dict[str, str] = {}
         """By stream: what was last logged of it."""
         self._looks = {
@@ -88,7 +95,11 @@ class Leaseweb:
         view = view_of(stream.name)
         grid = Grid(window, stream.width, at_end=self._settings.labels == "end")
         series = {metric: await self._series(metric, view, grid) for metric in METRICS}
-        await self._learn_scale(series["CACHEHIT"], view, window)
+        try:
+            await self._learn_scale(series["CACHEHIT"], view, window)
+        except (RequestRefused, PermissionMissing, ContractBroken) as error:
+            self._scale.looked_back = True  # it is asked for once, and nothing else hangs on it
+            self._tell(stream.name, f"the hit ratios of the day before are not told: {error}")
         now = self._now()
         settled_until = min(window.end, now - stream.settle)
         of = Provenance(self._settings.name, stream.name, view, grid, now, settled_until)
@@ -113,9 +124,15 @@ class Leaseweb:
 
     async def _certificates(self) -> States:
         listed = await self._lists.read(CERTIFICATES)
-        distributions = await self._lists.read(DISTRIBUTIONS)
-        users = read_distributions(distributions.rows) if distributions.complete else None
-        return certificate_states(listed, users, self._now())
+        try:
+            distributions = await self._lists.read(DISTRIBUTIONS)
+            self._unused = unused_of(listed, distributions, self._unused)
+        except (RequestRefused, PermissionMissing, VendorFailed, ContractBroken) as error:
+            unknown = f"not known which are in use: {error}"
+        else:
+            unknown = ""
+        states = certificate_states(listed, self._unused, self._now())
+        return replace(states, remark=remarks(states.remark, unknown))
 
     async def _distributions(self) -> States:
         listed = await self._lists.read(DISTRIBUTIONS)
@@ -150,7 +167,8 @@ def statistics_streams(settings: LeasewebSettings) -> Sequence[StreamSpec]:
 
     All boundaries lie on whole hours, so that spans of different width meet and never overlap.
     """
-    older = settings.backfill > settings.fine_backfill
+    fine = max(settings.fine_backfill, COARSE)  # a shorter past in hours would have no hour to end at
+    older = settings.backfill > fine
 
     def spec(
         view: View, *, width: Duration, backfill: Duration, until: Duration = 0, after: str = ""
@@ -171,13 +189,10 @@ def statistics_streams(settings: LeasewebSettings) -> Sequence[StreamSpec]:
 
     streams = []
     for view in settings.views:
-        fine_backfill = min(settings.backfill, settings.fine_backfill)
         if older:
-            past = spec(view, width=COARSE, backfill=settings.backfill, until=fine_backfill)
-            streams.append(past)
-        streams.append(
-            spec(view, width=FINE, backfill=fine_backfill, after=view + _COARSE_NAME if older else "")
-        )
+            streams.append(spec(view, width=COARSE, backfill=settings.backfill, until=fine))
+        after = view + _COARSE_NAME if older else ""
+        streams.append(spec(view, width=FINE, backfill=min(settings.backfill, fine), after=after))
     return streams
 
 

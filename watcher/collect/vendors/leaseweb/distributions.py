@@ -3,22 +3,22 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-import msgspec
-
-from watcher.collect.vendors.leaseweb.api import checked_id, clean, converted, parse_time
+from watcher.collect.states import Statuses
 from watcher.collect.vendors.leaseweb.details import Details
-from watcher.collect.vendors.leaseweb.paging import Listed, Row
-from watcher.collect.vendors.leaseweb.states import States, Statuses, facts, seconds, when, yes
+from watcher.collect.vendors.leaseweb.paging import Listed
+from watcher.collect.vendors.leaseweb.rows import LONGEST_ID, Thing, things, told
+from watcher.collect.vendors.leaseweb.states import States, facts, remarks, seconds, when, yes
+from watcher.collect.words import printable
 from watcher.model.inventory import Item, ItemKind, Listing
 from watcher.model.labels import label_set
-from watcher.model.time import Instant
 
 
-class Distribution(msgspec.Struct):
+class Distribution(Thing):
     """What is read of one."""
 
-    id: str
-    resourceType: str = ""  # noqa: N815 - the vendor's spelling
+    judged = ("enabled", "certificateId")
+
+    resourceType: str | None = None  # noqa: N815 - the vendor's spelling
     description: str | None = None
     enabled: bool | None = None
     tls: bool | None = None
@@ -27,53 +27,36 @@ class Distribution(msgspec.Struct):
     certificateId: str | None = None  # noqa: N815
     cname: str | None = None
     """In no document; shown where it is there."""
-    created: str | None = None
-    updated: str | None = None
 
     @property
     def status(self) -> str | None:
         """None where the vendor does not say."""
         return None if self.enabled is None else "enabled" if self.enabled else "disabled"
 
-    @property
-    def changed(self) -> Instant | None:
-        """The vendor's own time of the last change.
 
-        Raises:
-            ContractBroken: no time.
-        """
-        what = f"updated of {clean(self.id)}"
-        return parse_time(self.updated, what) or parse_time(self.created, what.replace("updated", "created"))
-
-
-class Domain(msgspec.Struct):
+class Domain(Thing):
     """A custom domain; the vendor's id of it is its name."""
 
-    domain: str
-    created: str | None = None
-    updated: str | None = None
+    domain: str | None = None
 
-
-def read_distributions(rows: Sequence[Row]) -> Sequence[Distribution]:
-    """The vendor's rows, out of their envelopes.
-
-    Raises:
-        ContractBroken: one has another shape.
-    """
-    return [converted(row, Distribution, "a distribution") for row in rows]
+    @property
+    def host(self) -> str:
+        """Its name as it is compared."""
+        return (printable(self.domain, LONGEST_ID) or self.id).strip().lower().removesuffix(".")
 
 
 def distribution_states(listed: Listed, details: Details, statuses: Statuses) -> States:
     """All distributions but those that were deleted while their domains were asked for.
 
     Raises:
-        ContractBroken: one, or a domain, has another shape.
+        ContractBroken: one has another shape.
     """
-    found = [one for one in read_distributions(listed.rows) if one.id not in details.gone]
-    domains = sorted(_domains(found, details), key=lambda item: item.id)
+    slips: list[str] = []
+    found = [one for one in things(listed.rows, Distribution, slips) if one.id not in details.gone]
+    domains = sorted(_domains(found, details, slips), key=lambda item: item.id)
     first = {domain.facts["distribution"]: domain.id for domain in reversed(domains)}
     known = listed.complete and details.complete and all(one.id in details.lists for one in found)
-    names = {one.id: clean(one.description) or first.get(one.id, "") for one in found}
+    names = {one.id: printable(one.description) or first.get(one.id, "") for one in found}
     return States(
         entities=tuple(label_set({"resource": one.id}) for one in found),
         columns=[
@@ -94,25 +77,23 @@ def distribution_states(listed: Listed, details: Details, statuses: Statuses) ->
             ),
         ),
         names={resource: name for resource, name in names.items() if name},
-        remark=details.remark,
+        remark=remarks(listed.remark, details.remark, told(slips)),
     )
 
 
-def _domains(found: Sequence[Distribution], details: Details) -> Iterator[Item]:
+def _domains(found: Sequence[Distribution], details: Details, slips: list[str]) -> Iterator[Item]:
     for one in found:
-        for row in details.lists.get(one.id, Listed(())).rows:
-            domain = converted(row, Domain, "a domain")
+        for domain in things(details.lists.get(one.id, Listed(())).rows, Domain, slips):
             said = facts(
                 distribution=one.id,
                 status=one.status,
                 tls=yes(one.tls),
                 certificate=one.certificateId,
-                cname=clean(one.cname),
-                created=when(domain.created, "created of a domain"),
-                updated=when(domain.updated, "updated of a domain"),
+                cname=printable(one.cname),
+                created=when(domain.created),
+                updated=when(domain.updated),
             )
-            host = domain.domain.strip().lower().removesuffix(".")
-            yield Item(ItemKind.DOMAIN, checked_id(host, "a domain named"), said)
+            yield Item(ItemKind.DOMAIN, domain.host, said)
 
 
 def _joined(same: Sequence[Item]) -> Item:
@@ -124,15 +105,15 @@ def _joined(same: Sequence[Item]) -> Item:
 
 def _item(one: Distribution) -> Item:
     said = facts(
-        name=clean(one.description),
+        name=printable(one.description),
         status=one.status,
-        type=clean(one.resourceType),
+        type=printable(one.resourceType),
         tls=yes(one.tls),
-        tls_type=clean(one.tlsType),
+        tls_type=printable(one.tlsType),
         ipv6=yes(one.ipv6),
         certificate=one.certificateId,
-        cname=clean(one.cname),
-        created=when(one.created, "created of a distribution"),
-        updated=when(one.updated, "updated of a distribution"),
+        cname=printable(one.cname),
+        created=when(one.created),
+        updated=when(one.updated),
     )
     return Item(ItemKind.DISTRIBUTION, one.id, said)

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
 import numpy as np
 
-from watcher.collect.vendors.leaseweb.api import clean, converted
+from watcher.collect.states import Statuses
 from watcher.collect.vendors.leaseweb.details import Details
 from watcher.collect.vendors.leaseweb.paging import Listed
-from watcher.collect.vendors.leaseweb.states import States, Statuses, facts, when, word, yes
+from watcher.collect.vendors.leaseweb.rows import Thing, things, told
+from watcher.collect.vendors.leaseweb.states import States, facts, remarks, when, word, yes
+from watcher.collect.words import printable
 from watcher.model.inventory import Item, ItemKind, Listing
 from watcher.model.labels import label_set
 from watcher.model.sample import Floats, MetricKey
@@ -19,35 +20,30 @@ from watcher.model.sample import Floats, MetricKey
 MEMBER_STATUSES: Final = ("active", "backup", "inactive")
 
 
-class Origin(msgspec.Struct):
+class Origin(Thing):
     """What is read of one, simple or advanced."""
 
-    id: str
-    resourceType: str = ""  # noqa: N815 - the vendor's spelling
+    resourceType: str | None = None  # noqa: N815 - the vendor's spelling
     host: str | None = None
     description: str | None = None
     enabled: bool | None = None
     path: str | None = None
-    created: str | None = None
-    updated: str | None = None
 
 
-class Group(msgspec.Struct):
+class Group(Thing):
     """What is read of a load balancer."""
 
-    id: str
     balancingMethod: str | None = None  # noqa: N815
     description: str | None = None
     enabled: bool | None = None
-    created: str | None = None
-    updated: str | None = None
 
 
-class Member(msgspec.Struct):
+class Member(Thing):
     """An origin's part in a group."""
 
-    id: str
-    status: str
+    judged = ("status",)
+
+    status: str | None = None
     originId: str | None = None  # noqa: N815
     originHost: str | None = None  # noqa: N815
 
@@ -60,8 +56,8 @@ class _Seat:
     member: Member
 
     @property
-    def status(self) -> str:
-        return word(self.member.status, f"member {clean(self.member.id)}")
+    def status(self) -> str | None:
+        return word(self.member.status)
 
 
 def origin_states(origins: Listed, groups: Listed, details: Details, statuses: Statuses) -> States:
@@ -70,13 +66,15 @@ def origin_states(origins: Listed, groups: Listed, details: Details, statuses: S
     Raises:
         ContractBroken: one of them has another shape.
     """
-    found = [converted(row, Group, "an origin group") for row in groups.rows]
-    found = [group for group in found if group.id not in details.gone]
+    slips: list[str] = []
+    found = [group for group in things(groups.rows, Group, slips) if group.id not in details.gone]
     seats = [
-        _Seat(group.id, converted(row, Member, "a member"))
+        _Seat(group.id, member)
         for group in found
-        for row in details.lists.get(group.id, Listed(())).rows
+        for member in things(details.lists.get(group.id, Listed(())).rows, Member, slips)
     ]
+    slips += [f"member {seat.member.id} has no status" for seat in seats if seat.status is None]
+    listed = tuple(map(_origin_item, things(origins.rows, Origin, slips)))
     whole = groups.complete and details.complete and all(group.id in details.lists for group in found)
     sitting: dict[str, list[Member]] = {}
     for seat in seats:
@@ -90,21 +88,17 @@ def origin_states(origins: Listed, groups: Listed, details: Details, statuses: S
         columns=_columns(found, seats, details, statuses),
         complete=whole,
         listings=(
-            Listing(ItemKind.ORIGIN, tuple(map(_origin_item, _read(origins))), complete=origins.complete),
+            Listing(ItemKind.ORIGIN, listed, complete=origins.complete),
             Listing(ItemKind.ORIGIN_GROUP, listed_groups, complete=groups.complete),
         ),
-        names={group.id: name for group in found if (name := clean(group.description))},
+        names={group.id: name for group in found if (name := printable(group.description))},
         exemplars=[
             (len(found) + place, _record(seat))
             for place, seat in enumerate(seats)
             if seat.status != MEMBER_STATUSES[0]
         ],
-        remark=details.remark,
+        remark=remarks(origins.remark, groups.remark, details.remark, told(slips)),
     )
-
-
-def _read(origins: Listed) -> Sequence[Origin]:
-    return [converted(row, Origin, "an origin") for row in origins.rows]
 
 
 def _columns(
@@ -112,9 +106,10 @@ def _columns(
 ) -> list[tuple[MetricKey, Floats]]:
     """Over groups first, members after them."""
     present = [seat.status for seat in seats]
-    counted = {group.id: Counter[str]() for group in groups if group.id in details.lists}
+    counted = {group.id: Counter[str | None]() for group in groups if group.id in details.lists}
     for seat in seats:
         counted[seat.group][seat.status] += 1
+    counted = {group: numbers for group, numbers in counted.items() if None not in numbers}
     of_members = statuses.columns("origin_member_status", [*(None for _ in groups), *present])
     of_groups = [
         (
@@ -126,8 +121,10 @@ def _columns(
     return [*of_members, *of_groups]
 
 
-def _numbers(groups: Sequence[str], counted: Mapping[str, Counter[str]], status: str, members: int) -> Floats:
-    """How many of a status each group has; unknown of groups that were not read."""
+def _numbers(
+    groups: Sequence[str], counted: Mapping[str, Counter[str | None]], status: str, members: int
+) -> Floats:
+    """How many of a status each group has; unknown of groups that were not read wholly."""
     numbers = [float(counted[group][status]) if group in counted else np.nan for group in groups]
     return np.array([*numbers, *[np.nan] * members], dtype=np.float64)
 
@@ -136,33 +133,33 @@ def _record(seat: _Seat) -> Mapping[str, str]:
     return facts(
         group=seat.group,
         member=seat.member.id,
-        origin=clean(seat.member.originId),
-        host=clean(seat.member.originHost),
+        origin=printable(seat.member.originId),
+        host=printable(seat.member.originHost),
         status=seat.status,
     )
 
 
 def _origin_item(origin: Origin) -> Item:
     said = facts(
-        name=clean(origin.description) or clean(origin.host),
-        host=clean(origin.host).lower(),
+        name=printable(origin.description) or printable(origin.host),
+        host=printable(origin.host).lower(),
         status=_status(origin.enabled),
-        type=clean(origin.resourceType),
-        path=clean(origin.path),
-        created=when(origin.created, "created of an origin"),
-        updated=when(origin.updated, "updated of an origin"),
+        type=printable(origin.resourceType),
+        path=printable(origin.path),
+        created=when(origin.created),
+        updated=when(origin.updated),
     )
     return Item(ItemKind.ORIGIN, origin.id, said)
 
 
 def _group_item(group: Group, members: Sequence[Member]) -> Item:
     said = facts(
-        name=clean(group.description),
+        name=printable(group.description),
         status=_status(group.enabled),
-        type=clean(group.balancingMethod),
+        type=printable(group.balancingMethod),
         origins=",".join(dict.fromkeys(member.originId for member in members if member.originId)),
-        created=when(group.created, "created of a group"),
-        updated=when(group.updated, "updated of a group"),
+        created=when(group.created),
+        updated=when(group.updated),
     )
     return Item(ItemKind.ORIGIN_GROUP, group.id, said)
 

@@ -5,30 +5,27 @@ and items come and go while pages are read. So the next offset is what has been 
 once, and a list that moved under our hands is read once more before it is called incomplete.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 
 from watcher.collect.decode import decode_json
 from watcher.collect.http import Handler, Response
-from watcher.collect.vendors.leaseweb.api import (
-    Gone,
-    checked_id,
-    clean,
-    converted,
-    item_request,
-    list_request,
-)
+from watcher.collect.vendors.leaseweb.api import Gone, item_request, list_request
+from watcher.collect.vendors.leaseweb.rows import Row, check_ids, converted
+from watcher.collect.words import clean
 from watcher.errors import ContractBroken
 
 MOST_PAGES: Final = 100
+LONG: Final = 10
+"""Pages after which larger ones are asked for: a list of jobs may hold all there ever were."""
+LARGE: Final = 1_000
+"""Items of such a page."""
 _READINGS: Final = 2
 """Times that a list is read until it holds still."""
-
-Row: TypeAlias = Mapping[str, Any]
 
 
 class Metadata(msgspec.Struct):
@@ -59,6 +56,8 @@ class Listed:
     rows: Sequence[Row]
     complete: bool = True
     """Whether they are all there are: the list held still while its pages were read."""
+    remark: str = ""
+    """Why it was not read to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +102,19 @@ class Lists:
         """Every item of a list.
 
         Raises:
-            CollectError: a page was refused, is not as documented, or there are too many of them.
+            CollectError: a page was refused, or is not as documented.
         """
         url = self.base + kind.path.format(quote(within, safe=""))
 
-        async def ask(offset: int) -> Page:
-            response = await self.http(list_request(url, limit=self.size, offset=offset))
-            return parse_page(response, kind)
+        async def ask(offset: int, limit: int) -> Page:
+            return parse_page(await self.http(list_request(url, limit=limit, offset=offset)), kind)
 
         found: dict[str, Row] = {}
         for _ in range(_READINGS):
-            rows, steady = await _read_once(ask, self.size)
-            if steady:
-                return Listed(list(rows.values()))
-            found |= rows
+            one = await _read_once(ask, self.size)
+            if one.complete or one.remark:
+                return replace(one, remark=one.remark and f"{kind.key}: {one.remark}")
+            found |= _by_id(one.rows)
         return Listed(list(found.values()), complete=False)
 
     async def exists(self, kind: ListKind, item: str) -> bool:
@@ -132,21 +130,28 @@ class Lists:
         return True
 
 
-async def _read_once(ask: Callable[[int], Awaitable[Page]], size: int) -> tuple[dict[str, Row], bool]:
-    """The items by id, and whether no page contradicts another."""
+async def _read_once(ask: Callable[[int, int], Awaitable[Page]], size: int) -> Listed:
+    """What came; complete where no page contradicts another."""
     found: dict[str, Row] = {}
     received, totals = 0, set[int]()
-    for _ in range(MOST_PAGES):
-        page = await ask(received)
-        rows = {str(row["id"]): row for row in page.rows}
+    for number in range(MOST_PAGES):
+        limit = size if number < LONG else max(size, LARGE)
+        page = await ask(received, limit)
+        rows = _by_id(page.rows)
         if page.total is not None:
             totals.add(page.total)
         received += len(page.rows) if rows.keys() - found.keys() else 0
-        last = rows.keys() <= found.keys() or _is_last(page, received, size)
+        last = rows.keys() <= found.keys() or _is_last(page, received, limit)
         found |= rows
         if last:
-            return found, received == len(found) and _agree(totals, received)
-    raise ContractBroken(f"a list has more than {MOST_PAGES} pages; raise page_size")
+            steady = received == len(found) and _agree(totals, received)
+            return Listed(list(found.values()), complete=steady)
+    remark = f"more than {MOST_PAGES} pages; those after them are not read"
+    return Listed(list(found.values()), complete=False, remark=remark)
+
+
+def _by_id(rows: Sequence[Row]) -> dict[str, Row]:
+    return {str(row["id"]): row for row in rows}
 
 
 def _agree(totals: Collection[int], received: int) -> bool:
@@ -154,7 +159,7 @@ def _agree(totals: Collection[int], received: int) -> bool:
     return not totals or min(totals) < received or (len(totals) == 1 and received in totals)
 
 
-def _is_last(page: Page, received: int, size: int) -> bool:
+def _is_last(page: Page, received: int, asked: int) -> bool:
     """Whether nothing can follow.
 
     A total below what came is wrong, and one that equals a first full page may be that page's own: then only
@@ -164,7 +169,8 @@ def _is_last(page: Page, received: int, size: int) -> bool:
         return page.total is None or received >= page.total
     if page.total is None or received > page.total:
         return False
-    return received == page.total and (len(page.rows) < size or len(page.rows) < page.total)
+    full = asked if page.limit is None else min(asked, page.limit)
+    return received == page.total and (len(page.rows) < full or len(page.rows) < page.total)
 
 
 def parse_page(response: Response, kind: ListKind) -> Page:
@@ -191,7 +197,7 @@ def _row(item: object, kind: ListKind) -> Row:
         raise ContractBroken(f"{key} holds a {type(row).__name__}")
     if not isinstance(row.get("id"), str):
         raise ContractBroken(f"an item of {key} has no id")
-    checked_id(row["id"], f"{key}: id")
+    check_ids([row["id"]], f"{key}: id")
     return row
 
 

@@ -4,11 +4,10 @@ The document shows two layouts, one object with many names and many objects with
 of one key, the time. What is not said is NaN, never zero.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
-from operator import itemgetter
+from itertools import chain, count
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -18,7 +17,9 @@ from numpy.typing import NDArray
 from watcher.collect.collector import Window
 from watcher.collect.decode import decode_json
 from watcher.collect.http import Response
-from watcher.collect.vendors.leaseweb.api import checked_id, clean, parse_time, second
+from watcher.collect.vendors.leaseweb.api import second
+from watcher.collect.vendors.leaseweb.rows import check_ids, parse_time
+from watcher.collect.words import clean
 from watcher.errors import ContractBroken
 from watcher.model.sample import Floats
 from watcher.model.time import Duration
@@ -27,15 +28,30 @@ UNGROUPED: Final = "all"
 """The only name where nothing was grouped."""
 
 Ints: TypeAlias = NDArray[np.int64]
-Points: TypeAlias = list[dict[str, float | None]]
+Point: TypeAlias = dict[str, float | None]
 
 
 class Answer(msgspec.Struct):
-    """The part that is read. `toTs`, `service` and the others repeat the question."""
+    """All that the document shows. What is beside `series` repeats the question."""
 
-    series: list[dict[str, Points]]
-    groupBy: Any = None  # noqa: N815 - the vendor's spelling
-    granularity: Any = None
+    series: list[dict[str, list[Point]]]
+    groupBy: Any = msgspec.UNSET  # noqa: N815 - the vendor's spelling
+    granularity: Any = msgspec.UNSET
+    distributionId: Any = msgspec.UNSET  # noqa: N815
+    service: Any = msgspec.UNSET
+    fromTs: Any = msgspec.UNSET  # noqa: N815
+    toTs: Any = msgspec.UNSET  # noqa: N815
+
+    @property
+    def points(self) -> Iterator[list[Point]]:
+        """Of each name, in order."""
+        return chain.from_iterable(map(dict.values, self.series))
+
+    @property
+    def keys(self) -> int:
+        """How many keys it was written with, if it holds nothing else."""
+        own = sum(value is not msgspec.UNSET for value in msgspec.structs.astuple(self))
+        return own + sum(map(len, self.series)) + sum(map(len, chain.from_iterable(self.points)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +80,13 @@ class Grid:
         Raises:
             ContractBroken: no time, or none at which a bin begins.
         """
-        label = parse_time(text, "the time of a point")
-        if label is None or (label - self.labels.start) % self.width:
+        try:
+            place, off = divmod(parse_time(text) - self.labels.start, self.width)
+        except ValueError as error:
+            raise ContractBroken(f"a point: {error}") from error
+        if off:
             raise ContractBroken(f"a point at {clean(text, 40)!r}, between bins")
-        return (label - self.labels.start) // self.width
+        return place
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +100,7 @@ class Series:
     def of(self, groups: Mapping[str, int], bins: int) -> Floats:
         """As `[bin, group]` of more groups, whose places are given; unknown of those that are not here."""
         column = np.full((bins, len(groups)), np.nan)
-        column[:, [groups[name] for name in self.groups]] = self.values.T
+        column[:, _ints(map(groups.__getitem__, self.groups))] = self.values.T
         return column
 
 
@@ -91,19 +110,21 @@ def parse_series(response: Response, grid: Grid, *, group_by: str, most: float) 
     Raises:
         ContractBroken: it is not what the vendor documents, or not what was asked for.
     """
-    answer = decode_json(response, Answer)
+    answer = _decoded(response)
     _check_question(answer, group_by)
-    named = list(_named(answer))
-    groups = {name: place for place, name in enumerate(dict.fromkeys(map(itemgetter(0), named)))}
+    named = list(chain.from_iterable(answer.series))
+    groups = dict(zip(dict.fromkeys(named), count(), strict=False))
     _check_names(groups, group_by)
-    points = list(chain.from_iterable(points for _, points in named))
-    bins = _bins(list(chain.from_iterable(points)), grid)
-    said = np.array(list(chain.from_iterable(map(dict.values, points))), dtype=np.float64)
+    lists = list(answer.points)
+    points = list(chain.from_iterable(lists))
+    said = _values(points)
     wrong = (said < 0) | (said > most)
     if wrong.any():
         raise ContractBroken(f"a value is {said[int(np.argmax(wrong))]:g}")
-    owners = np.repeat([groups[name] for name, _ in named], [sum(map(len, part)) for _, part in named])
-    return Series(tuple(groups), _placed(owners.astype(np.int64), bins, said, (len(groups), grid.bins + 1)))
+    owners = np.repeat(_ints(map(groups.__getitem__, named)), _ints(map(len, lists)))
+    owners = np.repeat(owners, _ints(map(len, points)))  # a point is one value, but may be several
+    bins = _bins(list(chain.from_iterable(points)), grid)
+    return Series(tuple(groups), _placed(owners, bins, said, (len(groups), grid.bins + 1)))
 
 
 def values_of(response: Response) -> Floats:
@@ -112,13 +133,19 @@ def values_of(response: Response) -> Floats:
     Raises:
         ContractBroken: it is not what the vendor documents.
     """
-    answer = decode_json(response, Answer)
-    points = chain.from_iterable(points for _, points in _named(answer))
+    return _values(chain.from_iterable(_decoded(response).points))
+
+
+def _decoded(response: Response) -> Answer:
+    return decode_json(response, Answer, keys=lambda answer: answer.keys)
+
+
+def _values(points: Iterable[Point]) -> Floats:
     return np.array(list(chain.from_iterable(map(dict.values, points))), dtype=np.float64)
 
 
-def _named(answer: Answer) -> Iterator[tuple[str, Points]]:
-    return chain.from_iterable(map(dict.items, answer.series))
+def _ints(numbers: Iterable[int]) -> Ints:
+    return np.fromiter(numbers, dtype=np.int64)
 
 
 def _check_question(answer: Answer, group_by: str) -> None:
@@ -128,8 +155,7 @@ def _check_question(answer: Answer, group_by: str) -> None:
 
 
 def _check_names(names: Collection[str], group_by: str) -> None:
-    for name in names:
-        checked_id(name, "a group named")
+    check_ids(names, "a group named")
     if names and (UNGROUPED in names if group_by else set(names) != {UNGROUPED}):
         raise ContractBroken(f"the answer is not grouped by {group_by or 'nothing'}")
 
@@ -137,12 +163,13 @@ def _check_names(names: Collection[str], group_by: str) -> None:
 def _bins(times: Sequence[str], grid: Grid) -> Ints:
     """Each point's bin. One more, right after the last, is an end that was taken as inclusive."""
     places = _places(grid)
-    bins = [places.get(time, -1) for time in times]
-    if -1 in bins:
-        bins = [grid.place(time) if place < 0 else place for time, place in zip(times, bins, strict=True)]
-        if min(bins) < 0 or max(bins) > grid.bins:
-            raise ContractBroken("a point outside of the time that was asked for")
-    return np.array(bins, dtype=np.int64)
+    try:
+        return _ints(map(places.__getitem__, times))
+    except KeyError:
+        bins = _ints(places[time] if time in places else grid.place(time) for time in times)
+    if bins.min() < 0 or bins.max() > grid.bins:
+        raise ContractBroken("a point outside of the time that was asked for")
+    return bins
 
 
 @lru_cache(maxsize=8)

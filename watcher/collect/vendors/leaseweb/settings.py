@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import AfterValidator, Field
 
 from watcher.collect.collector import SourceSettings
-from watcher.collect.fields import BaseUrl, problem
+from watcher.collect.fields import BaseUrl, FineBackfill, problem
 from watcher.document.fields import DurationField
 from watcher.document.secrets import Secret, SecretUrl
 from watcher.model.time import DAY, MINUTE
@@ -54,7 +54,7 @@ class LeasewebSettings(SourceSettings):
     settle: DurationField = 15 * MINUTE
     overlap: DurationField = 15 * MINUTE
     backfill: DurationField = DAY
-    fine_backfill: DurationField = Field(DAY, description="how much of the backfill in bins of 5 minutes")
+    fine_backfill: FineBackfill = Field(DAY, description="how much of the backfill in bins of 5 minutes")
     limit: float = Field(
         default=1.0, ge=0.001, le=1000, allow_inf_nan=False, description="requests per second to this account"
     )

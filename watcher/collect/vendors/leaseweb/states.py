@@ -1,4 +1,4 @@
-"""Readings at an instant: state sets (1 for the status a thing has, 0 for every other) and their batches."""
+"""Readings at an instant, and the batches that they become."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,59 +6,21 @@ from typing import Final
 
 import numpy as np
 
-from watcher.collect.vendors.leaseweb.api import parse_time
-from watcher.errors import ContractBroken
+from watcher.collect.words import printable
 from watcher.model.inventory import Listing
-from watcher.model.labels import LabelSet, label_set
+from watcher.model.labels import LabelSet
 from watcher.model.sample import Exemplar, Floats, MetricKey, SampleBatch
 from watcher.model.time import SECOND, Instant, rfc3339
 
-MOST: Final = 32
-"""Statuses that no document knows and that are kept apart."""
-ONE_MORE: Final = "another"
-"""What all further ones are called."""
 LONGEST: Final = 40
+"""Characters of a status."""
 EXEMPLARS: Final = 20
 """Raw records that one batch carries at most."""
 
 
-class Statuses:
-    """The statuses of one kind of thing: those documented, then others in the order they were first seen."""
-
-    def __init__(self, *documented: str) -> None:
-        self._known = dict.fromkeys(documented)
-        self._most = len(documented) + MOST
-
-    def columns(self, metric: str, present: Sequence[str | None]) -> list[tuple[MetricKey, Floats]]:
-        """One column a status, over the things in order; None is a thing whose status nobody said."""
-        kept = [None if status is None else self._kept(status) for status in present]
-        known = np.array([status is not None for status in kept], dtype=bool)
-        return [
-            (
-                (metric, label_set({"status": status})),
-                np.where(known, np.array([status == one for one in kept], dtype=np.float64), np.nan),
-            )
-            for status in self._known
-        ]
-
-    def _kept(self, status: str) -> str:
-        """Itself; or that it is one more, where there are too many for each to be a status of its own."""
-        if status not in self._known and len(self._known) >= self._most:
-            status = ONE_MORE
-        self._known.setdefault(status)
-        return status
-
-
-def word(text: str, what: str) -> str:
-    """A status as a label: in lower case, otherwise as the vendor spells it.
-
-    Raises:
-        ContractBroken: empty, not printable, or too long to be a status.
-    """
-    status = text.strip().lower()
-    if not status.isprintable() or not 0 < len(status) <= LONGEST:
-        raise ContractBroken(f"{what} has no usable status")
-    return status
+def word(text: object) -> str | None:
+    """A status as a label: in lower case, otherwise as the vendor spells it. None where it says nothing."""
+    return printable(text, LONGEST).lower() or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +80,11 @@ def yes(said: bool | None) -> str:  # noqa: FBT001 - what a document says of its
     return "" if said is None else "yes" if said else "no"
 
 
-def when(text: str | None, what: str) -> str:
-    """One of the vendor's times in RFC 3339; empty where there is none.
-
-    Raises:
-        ContractBroken: no time; `what` names it.
-    """
-    at = parse_time(text, what)
+def when(at: Instant | None) -> str:
+    """One of the vendor's times in RFC 3339; empty where there is none."""
     return "" if at is None else rfc3339(at)
+
+
+def remarks(*said: str) -> str:
+    """Those that say something, as one."""
+    return "; ".join(filter(None, said))

@@ -69,8 +69,8 @@ def batch_of(
     Raises:
         ContractBroken: shares add up to more than the whole, or a hit ratio is above 1.
     """
-    groups = {name: 0 for one in series.values() for name in one.groups}
-    groups = {name: place for place, name in enumerate(sorted(groups))}
+    named = sorted(set[str]().union(*(one.groups for one in series.values())))
+    groups = {name: place for place, name in enumerate(named)}
     columns = {metric: one.of(groups, of.grid.bins) for metric, one in series.items()}
     samples = list(_samples(columns, percent=percent))
     label = VIEWS[of.view][1]
@@ -82,7 +82,7 @@ def batch_of(
         width=of.grid.width,
         fetched_at=of.fetched_at,
         settled_until=of.settled_until,
-        entities=tuple(label_set({label: name}) if label else () for name in groups),
+        entities=tuple(((label, name),) if label else () for name in groups),
         metrics=tuple(key for key, _ in samples),
         starts=np.arange(window.start, window.end, of.grid.width, dtype=np.int64),
         values=np.stack([column for _, column in samples], axis=1),

@@ -1,6 +1,5 @@
 """The vendor's one call as it documents it: the request out, its words for failure back."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -8,6 +7,7 @@ import msgspec
 
 from watcher.collect.collector import Window
 from watcher.collect.http import Request, Response, by_status
+from watcher.collect.words import clean, printable
 from watcher.errors import (
     AuthenticationFailed,
     ClockSkewed,
@@ -30,8 +30,6 @@ LONGEST: Final[Mapping[Duration, Duration]] = {FINE: DAY, COARSE: 30 * DAY}
 
 _MOST_READ: Final = 65_536
 """Bytes of a failure's body. One that only says what went wrong is far shorter."""
-_SECRET: Final = re.compile(r"[A-Za-z0-9_+/=-]{32,}")
-"""What may be an echoed signature or key."""
 
 
 class UnknownName(RequestRefused):
@@ -90,8 +88,9 @@ def classify(response: Response) -> CollectError | None:
     if error is None:
         return None
     failure = _failure(response)
-    code, message = clean(failure.code), clean(failure.message)
+    code = clean(failure.code)
     family = type(error) if response.status >= 500 else _FAMILIES.get(code, type(error))
+    message = "" if family is UnknownName else clean(failure.message)  # these words are kept as evidence
     said = ": ".join(filter(None, (code, message)))
     words = traced(f"HTTP {response.status} {said}".rstrip(), response)
     return family(words, status=error.status, retry_after=error.retry_after)
@@ -105,15 +104,7 @@ def traced(words: str, response: Response) -> str:
 
 def trace_id(response: Response) -> str:
     """The id under which the vendor finds the call in its own logs; empty where it gave none."""
-    return "".join(c for c in response.headers.get("x-sfd-trace-id", "") if c.isprintable())[:64]
-
-
-def clean(text: object, limit: int = 200) -> str:
-    """A vendor's text for a message: one line, printable, short, without anything like a key."""
-    if not isinstance(text, str):
-        return ""
-    masked = _SECRET.sub("***", text)  # before it is cut: the rest of a key looks like none
-    return " ".join("".join(c if c.isprintable() else " " for c in masked).split())[:limit]
+    return printable(response.headers.get("x-sfd-trace-id"), 64)
 
 
 _FAILURE: Final = msgspec.json.Decoder(_Failure)

@@ -13,6 +13,7 @@ from typing import Final
 
 from yarl import URL
 
+from watcher.collect.credentials import header_value, host_of, revealed
 from watcher.collect.http import Handler, Middleware, Request, Response
 from watcher.collect.vendors.swiftfederation.settings import (
     BearerAuth,
@@ -21,9 +22,7 @@ from watcher.collect.vendors.swiftfederation.settings import (
     NoAuth,
     SwiftfederationSettings,
 )
-from watcher.document.redaction import redact
 from watcher.document.secrets import Secret
-from watcher.errors import AuthenticationFailed, CollectError, SecretUnavailable
 from watcher.model.time import Instant, to_datetime
 
 DATE: Final = "X-SFD-Date"
@@ -99,18 +98,18 @@ class Signing:
         Raises:
             AuthenticationFailed: the keys cannot be read, or are none that a header could carry.
         """
-        key_id, key_secret = _header(self._auth.access_key_id), _reveal(self._auth.access_key_secret)
+        key_id, key_secret = header_value(self._auth.access_key_id), revealed(self._auth.access_key_secret)
         url = URL(request.url, encoded=True)
         headers = {**self._custom, DATE: _date(self._now()), NONCE: _nonce()}
         second = self._auth.kind == "sfd_hmac_v2"
         if second:
             headers[VERSION] = "2"
-        host = url.host_port_subcomponent or ""
+        host = host_of(request.url)
         call = Call(request.method, url.raw_path, host, headers, request.body or b"")
         text = string_to_sign_v2(call, key_id) if second else string_to_sign_v1(call, key_id)
         authorization = f"HMAC-SHA256 {key_id}:{signature(key_secret, text)}"
         signed = {**request.headers, "Host": host, **headers, "Authorization": authorization}
-        return await call_next(replace(request, headers=signed))
+        return await call_next(replace(request, headers=signed, dated=True))
 
 
 class GivenHeader:
@@ -127,15 +126,10 @@ class GivenHeader:
 
         Raises:
             AuthenticationFailed: its value cannot be read, or is none that a header could carry.
-            CollectError: as it came, without the secret, should the vendor have echoed it.
         """
-        value = _header(self._value)
-        headers = {**request.headers, **self._custom, self._name: self._scheme + value}
-        try:
-            return await call_next(replace(request, headers=headers))
-        except CollectError as error:
-            words = redact(str(error), (value,))
-            raise type(error)(words, status=error.status, retry_after=error.retry_after) from None
+        value = self._scheme + header_value(self._value)
+        headers = {**request.headers, **self._custom, self._name: value}
+        return await call_next(replace(request, headers=headers))
 
 
 class Unsigned:
@@ -156,17 +150,3 @@ def _date(now: Instant) -> str:
 def _nonce() -> str:
     least = 10 ** (_NONCE_DIGITS - 1)
     return str(least + secrets.randbelow(9 * least))
-
-
-def _header(secret: Secret) -> str:
-    value = _reveal(secret)
-    if not (value.isascii() and value.isprintable()):
-        raise AuthenticationFailed("the credentials hold characters that no header can carry")
-    return value
-
-
-def _reveal(secret: Secret) -> str:
-    try:
-        return secret.reveal()
-    except SecretUnavailable as error:
-        raise AuthenticationFailed(f"{error}; {error.hint}") from error

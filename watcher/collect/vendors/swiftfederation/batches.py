@@ -17,8 +17,19 @@ from watcher.model.time import Duration, Instant
 
 VENDOR: Final = "swiftfederation"
 CLASSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
-USUAL: Final = tuple(map(str, (*range(500, 506), *range(520, 528), 530)))
-"""Errors that are written as zeros when none occurs, so that one that has passed is seen to have passed."""
+USUAL: Final = tuple(
+    map(
+        str,
+        (
+            *(400, 401, 403, 404, 405, 408, 410, 413, 416, 422, 429, 451, 499),
+            *(*range(500, 506), *range(520, 528), 530),
+        ),
+    )
+)
+"""Errors that are written as zeros when none occurs, so that one that has passed is seen to have passed.
+
+Others are, too, once they have occurred; but a restart forgets these.
+"""
 FOUND: Final = "found"
 NOT_FOUND: Final = "not_found"
 EXEMPLARS: Final = 20
@@ -46,7 +57,8 @@ def counts_batch(pages: Sequence[Page], of: Provenance, *, codes: Collection[str
     names = [name for page in pages for name in page.names]
     known = sorted({*codes, *(code for page in pages for code in page.codes)})
     present = np.concatenate([page.present for page in pages], axis=1)
-    counts = _together(pages, known, present.shape[0])
+    values = _samples(pages, known)
+    values.transpose(0, 2, 1)[~present] = np.nan
     return SampleBatch(
         source=of.source,
         vendor=VENDOR,
@@ -57,20 +69,22 @@ def counts_batch(pages: Sequence[Page], of: Provenance, *, codes: Collection[str
         entities=tuple(label_set({"resource": name}) for name in names),
         metrics=tuple(_metrics(known)),
         starts=np.arange(of.window.start, of.window.end, of.width, dtype=np.int64),
-        values=np.where(present[:, np.newaxis, :], _samples(counts, known), np.nan),
+        values=values,
         exemplars=tuple(_exemplars(pages, of)),
         remark=of.remark,
     )
 
 
 def states_batch(standings: Mapping[str, Refusal | None], of: Provenance) -> SampleBatch:
-    """Which of the configured names the vendor knows; they are all there are."""
-    refusals = list(standings.values())
-    readings = np.array([[known is None, known is not None] for known in refusals], dtype=np.float64)
+    """Which of the configured names the vendor knows; they are all there are.
+
+    A name that was refused, and not yet again, is unknown: it is there without a value, and what is listed is
+    then not all there is.
+    """
     exemplars = (
         Exemplar(entity, refusal.at, {"domain": name, "answer": refusal.why})
         for entity, (name, refusal) in enumerate(standings.items())
-        if refusal is not None
+        if refusal is not None and refusal.is_confirmed
     )
     return SampleBatch(
         source=of.source,
@@ -82,32 +96,30 @@ def states_batch(standings: Mapping[str, Refusal | None], of: Provenance) -> Sam
         entities=tuple(label_set({"resource": name}) for name in standings),
         metrics=tuple(("domain_status", (("status", status),)) for status in (FOUND, NOT_FOUND)),
         starts=np.array([of.window.start], dtype=np.int64),
-        values=readings.T[np.newaxis],
+        values=np.array([_reading(refusal) for refusal in standings.values()]).T[np.newaxis],
         exemplars=tuple(islice(exemplars, EXEMPLARS)),
         complete=True,
-        listings=(Listing(ItemKind.DOMAIN, tuple(_items(standings))),),
+        listings=(_listing(standings),),
         remark=of.remark,
     )
 
 
-def _items(standings: Mapping[str, Refusal | None]) -> Iterator[Item]:
+def _reading(refusal: Refusal | None) -> tuple[float, float]:
+    """Whether it is found, and whether it is not."""
+    if refusal is None:
+        return 1.0, 0.0
+    return (0.0, 1.0) if refusal.is_confirmed else (np.nan, np.nan)
+
+
+def _listing(standings: Mapping[str, Refusal | None]) -> Listing:
     """The names that somebody could connect to: a wildcard is none."""
-    for name, refusal in standings.items():
-        if not name.startswith("*"):
-            facts = {"name": name, "status": "online" if refusal is None else NOT_FOUND}
-            yield Item(ItemKind.DOMAIN, name.lower(), facts)
-
-
-def _together(pages: Sequence[Page], codes: Sequence[str], bins: int) -> Floats:
-    """Counts of all pages by `[bin, code, name]`."""
-    place = {code: row for row, code in enumerate(codes)}
-    counts = np.zeros((bins, len(codes), sum(len(page.names) for page in pages)))
-    first = 0
-    for page in pages:
-        rows = [place[code] for code in page.codes]
-        counts[:, rows, first : first + len(page.names)] = page.counts
-        first += len(page.names)
-    return counts
+    sure = {name: one for name, one in standings.items() if one is None or one.is_confirmed}
+    items = (
+        Item(ItemKind.DOMAIN, name.lower(), {"name": name, "status": "online" if one is None else NOT_FOUND})
+        for name, one in sure.items()
+        if not name.startswith("*")
+    )
+    return Listing(ItemKind.DOMAIN, tuple(items), complete=len(sure) == len(standings))
 
 
 def _metrics(codes: Sequence[str]) -> Iterator[MetricKey]:
@@ -118,11 +130,20 @@ def _metrics(codes: Sequence[str]) -> Iterator[MetricKey]:
         yield "cdn_status_responses", (("status", code), _TIER)
 
 
-def _samples(counts: Floats, codes: Sequence[str]) -> Floats:
+def _samples(pages: Sequence[Page], codes: Sequence[str]) -> Floats:
     """Rows in the order of `_metrics`. The vendor lists every code, so that nothing is left for `other`."""
     classes = [[code[0] == name[0] for code in codes] for name in CLASSES]
     sums = np.array([[True] * len(codes), *classes, [False] * len(codes)], dtype=np.float64)
-    return np.concatenate([sums @ counts, counts], axis=1)
+    names = sum(len(page.names) for page in pages)
+    values = np.zeros((len(pages[0].present), len(sums) + len(codes), names))
+    place = {code: row for row, code in enumerate(codes, start=len(sums))}
+    first = 0
+    for page in pages:
+        rows = [place[code] for code in page.codes]
+        values[:, rows, first : first + len(page.names)] = page.counts
+        first += len(page.names)
+    values[:, : len(sums)] = sums @ values[:, len(sums) :]
+    return values
 
 
 def _exemplars(pages: Sequence[Page], of: Provenance) -> Iterator[Exemplar]:

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from watcher.collect.collector import SourceSettings
-from watcher.collect.fields import BaseUrl, Names, problem
+from watcher.collect.fields import BaseUrl, FineBackfill, Names, problem
 from watcher.document.fields import DurationField
 from watcher.document.secrets import Secret, SecretUrl
-from watcher.model.time import DAY, HOUR, MINUTE, Duration
+from watcher.model.time import DAY, MINUTE
 
 _SERVICE: Final = re.compile(r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,250}[A-Za-z0-9_])?")
 _OURS: Final = frozenset({"host", "content-type", "content-length", "connection", "transfer-encoding"})
@@ -30,12 +30,6 @@ def _free_header(name: str) -> str:
     if name.lower() in _OURS or name.lower().startswith("x-sfd-"):
         raise problem(f"{name} is a header of the call itself", "name the header that your gateway reads")
     return name
-
-
-def _fine_backfill(span: Duration) -> Duration:
-    if not HOUR <= span <= 30 * DAY:
-        raise problem("out of bounds", "write 1h to 30d")
-    return span
 
 
 def _version_2_unless_said(auth: Any) -> Any:  # noqa: ANN401 - whatever YAML held
@@ -95,6 +89,6 @@ class SwiftfederationSettings(SourceSettings):
     )
     settle: DurationField = 10 * MINUTE
     overlap: DurationField = 15 * MINUTE
-    fine_backfill: Annotated[DurationField, AfterValidator(_fine_backfill)] = Field(
+    fine_backfill: FineBackfill = Field(
         2 * DAY, description="how much of the backfill in bins of 5 minutes; what is older, in days"
     )

@@ -20,29 +20,31 @@ class Claims:
         """Those of probes are no claims: they are what is presented."""
         known = [one for one in known if one.vendor != "tls"]
         certificates = {(one.source, one.item.id): one for one in known if _is_certificate(one)}
-        used = {
-            (one.source, certificate)
-            for one in known
-            for certificate in _words(one.item.facts.get(REFERENCES, ""))
-        }
+        used = {(one.source, certificate) for one in known for certificate in one.item.words(REFERENCES)}
         naming = {source for source, _ in used}
         self._any = bool(certificates)
+        self._serving: dict[str, set[str]] = {}
         self._of_domain: dict[str, dict[str, list[Known]]] = {}
         self._by_pattern: dict[str, list[Known]] = {}
         for key, one in certificates.items():
             if key in used or one.source not in naming:
-                for pattern in _patterns(one.item.facts):
+                for pattern in one.item.names:
                     self._by_pattern.setdefault(pattern, []).append(one)
         for one in known:
-            if one.item.kind is ItemKind.DOMAIN and (ids := _words(one.item.facts.get(REFERENCES, ""))):
+            if one.item.kind is not ItemKind.DOMAIN:
+                continue
+            if one.item.is_served:
+                self._serving.setdefault(one.item.id, set()).add(one.source)
+            if ids := one.item.words(REFERENCES):
                 own = [certificates[one.source, id_] for id_ in ids if (one.source, id_) in certificates]
                 self._of_domain.setdefault(one.item.id, {})[one.source] = own
 
     def contradiction(self, name: str, finding: Finding) -> str | None:
         """Which later certificate for the name a vendor has, in words; empty where none has.
 
-        None where no vendor names any certificate at all, so that nobody could say. Where a vendor knows the
-        very certificate that is presented, only what that vendor has counts: the name may have several.
+        None where nobody can say: no vendor names any certificate at all, or the one presented may be that of
+        another vendor, which serves the name too and does not say with what. Where a vendor knows the very
+        certificate that is presented, only what that vendor has counts: the name may have several.
         """
         if not self._any:
             return None
@@ -58,8 +60,15 @@ class Claims:
         ]
         if not later:
             return ""
+        if not owners and self._sources_of(name) - {one.source for one in fitting}:
+            return None
         ends, newest = max(later, key=lambda found: found[0])
         return f"{newest.source} has certificate {newest.item.id} until {rfc3339(ends)}"
+
+    def _sources_of(self, name: str) -> set[str]:
+        """Those that have the name in service, itself or by a wildcard."""
+        above = name.partition(".")[2]
+        return set().union(*(self._serving.get(one, ()) for one in (name, f"*.{above}", f".{above}")))
 
     def _fitting(self, name: str) -> list[Known]:
         """Those its source says to serve the name with; at sources that do not say, those that name it."""
@@ -73,14 +82,6 @@ class Claims:
 
 def _is_certificate(known: Known) -> bool:
     return known.item.kind is ItemKind.CERTIFICATE
-
-
-def _patterns(facts: Mapping[str, str]) -> set[str]:
-    """The names a certificate is for, wildcards included."""
-    for fact in ("domains", "common_name", "name"):
-        if names := _words(facts.get(fact, "")):
-            return {name.lower() for name in names}
-    return set()
 
 
 def _ends(facts: Mapping[str, str]) -> Instant | None:
@@ -100,7 +101,3 @@ def _is_same(facts: Mapping[str, str], finding: Finding) -> bool:
         return serial.lstrip("0") in {finding.serial, str(int(finding.serial, 16))}
     ends = _ends(facts)
     return ends is not None and abs(ends - finding.leaf_ends) <= SLACK
-
-
-def _words(text: str) -> list[str]:
-    return [word for part in text.split(",") if (word := part.strip())]

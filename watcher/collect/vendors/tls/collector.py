@@ -2,37 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final
 
+import anyio
 import numpy as np
-import structlog
 
 from watcher.collect.collector import Access, StreamSpec, Window
-from watcher.collect.probing import BUDGET, MOST_ADDRESSES, Resolve, Turns, addresses, is_ip, resolve
+from watcher.collect.discovery import discovered, fresh
+from watcher.collect.hosts import Hosts, Resolve, Unresolved, resolve
+from watcher.collect.probing import BUDGET, LOOKING_UP, Faults, Turns, some
 from watcher.collect.vendors.tls.claims import Claims
-from watcher.collect.vendors.tls.endpoint import (
-    MOST_DISCOVERED,
-    Endpoint,
-    discovered,
-    endpoints,
-    merged,
-)
+from watcher.collect.vendors.tls.endpoint import Endpoint, endpoints, merged
 from watcher.collect.vendors.tls.probe import UNREADABLE_NAMES, Finding, probe, trusting
 from watcher.collect.vendors.tls.readings import METRICS, Reading, grid
 from watcher.collect.vendors.tls.renewal import Record, overdue, recorded
 from watcher.collect.vendors.tls.settings import Target, TlsSettings
 from watcher.errors import NetworkFailed
-from watcher.model.inventory import ItemKind, Listing
+from watcher.model.inventory import ItemKind, Known, Listing
 from watcher.model.sample import SampleBatch
-from watcher.model.time import Duration, rfc3339
+from watcher.model.time import SECOND, Duration, rfc3339
 from watcher.model.words import span
-
-_NAMED: Final = 5
-"""Silent targets that an error names."""
-_LOOKING_UP: Final = 3
-"""A third of the time of one reading is for names, at most."""
-
-_log = structlog.get_logger()
 
 
 class Tls:
@@ -50,16 +38,12 @@ class Tls:
         self._settings = settings
         self._access = access
         self._budget = budget
-        self._look_up = look_up
         self._trust = trusting(settings.ca_file)
-        self._lookups = Turns[str]()
+        self._hosts = Hosts(look_up, min(settings.timeout, budget // LOOKING_UP // 2))
         self._probes = Turns[Endpoint]()
-        self._addresses: dict[str, tuple[str, ...]] = {}
-        """Of each host, as it last resolved."""
+        self._faults = Faults(settings.name)
         self._records: dict[str, Record] = {}
         """By site."""
-        self._unknown: Mapping[str, str] = {}
-        """What could not be read last time, in words, by what it is called."""
 
     async def streams(self) -> Sequence[StreamSpec]:
         """One, of states."""
@@ -71,14 +55,16 @@ class Tls:
         Raises:
             NetworkFailed: there are targets, and nothing is known of any.
         """
-        targets, remarks = self._targets()
-        unresolved = await self._resolve(targets)
-        found = endpoints(targets, self._addresses)
-        outcomes = await self._outcomes(found, unresolved)
-        self._tell({str(one): outcomes[one] for one in found}, unresolved)
-        readings = self._readings(outcomes)
+        began = anyio.current_time()
+        known = fresh(self._access.inventory(), self._access.now())
+        targets = self._targets(known)
+        hosts = {target.host for target in targets}
+        unresolved = await self._hosts.resolve(hosts, began + self._budget / LOOKING_UP / SECOND)
+        outcomes = await self._outcomes(endpoints(targets, self._hosts), began + self._budget / SECOND)
+        unknown = self._tell(outcomes, unresolved)
+        readings = self._readings(outcomes, Claims(known))
         samples = grid(readings, window.start)
-        complete = bool(targets) and all(target.host in self._addresses for target in targets)
+        complete = bool(targets) and hosts <= self._hosts.addresses.keys()
         return SampleBatch(
             source=self._settings.name,
             vendor="tls",
@@ -93,46 +79,25 @@ class Tls:
             exemplars=samples.exemplars,
             complete=complete,
             listings=(self._listing(readings, complete=complete),),
-            remark="; ".join([*self._unknown_words(len(found)), *remarks, *self._cut(targets)]),
+            remark=_remark(unknown, len(outcomes)),
+            note="; ".join(self._hosts.cut() if targets else ["no source has listed a domain yet"]),
         )
 
-    def _targets(self) -> tuple[Sequence[Target], Sequence[str]]:
-        """What to probe, and what is to be said of it."""
+    def _targets(self, known: Sequence[Known]) -> Sequence[Target]:
+        """What to probe."""
         settings = self._settings
-        if not settings.discover:
-            return settings.targets, ()
-        names = discovered(self._access.inventory(), settings.name, self._access.now())
-        targets = merged(settings.targets, names[:MOST_DISCOVERED])
-        if len(names) > MOST_DISCOVERED:
-            return targets, [f"{len(names)} names discovered, of which {MOST_DISCOVERED} are probed"]
-        return targets, () if targets else ["no source has listed a domain yet"]
+        return merged(settings.targets, discovered(known, settings.name) if settings.discover else ())
 
-    async def _resolve(self, targets: Sequence[Target]) -> Mapping[str, str]:
-        """Look up all names; those of which that failed, in words why. What they last were is kept."""
-        hosts = {target.host for target in targets}
-        self._addresses = {host: found for host, found in self._addresses.items() if host in hosts}
-        self._addresses |= {host: (host,) for host in hosts if is_ip(host)}
-        names = sorted(host for host in hosts if not is_ip(host))
-        ask = partial(addresses, look_up=self._look_up, timeout=self._settings.timeout)
-        answers = await self._lookups.ask(names, ask, self._budget // _LOOKING_UP)
-        late = "the name did not resolve in time"
-        found = {name: answers.get(name, late) for name in names}
-        self._addresses |= {name: answer for name, answer in found.items() if not isinstance(answer, str)}
-        return {name: answer for name, answer in found.items() if isinstance(answer, str)}
-
-    async def _outcomes(
-        self, found: Sequence[Endpoint], unresolved: Mapping[str, str]
-    ) -> Mapping[Endpoint, Finding | str]:
+    async def _outcomes(self, found: Sequence[Endpoint], until: float) -> Mapping[Endpoint, Finding | str]:
         """By endpoint: what it presented, or in words why nothing is known."""
-        ask = partial(probe, trust=self._trust, timeout=self._settings.timeout)
-        spent = self._budget // _LOOKING_UP if unresolved else 0
-        answers = await self._probes.ask(found, ask, self._budget - spent)
-        late = f"no answer within {span(self._budget)}, the time of one reading"
+        timeout = self._settings.timeout
+        ask = partial(probe, trust=self._trust, timeout=timeout)
+        answers = await self._probes.ask(found, ask, until=until, longest=lambda _: timeout)
+        late = f"not asked within {span(self._budget)}, the time of one reading"
         return {one: answers.get(one, late) for one in found}
 
-    def _readings(self, outcomes: Mapping[Endpoint, Finding | str]) -> list[Reading]:
+    def _readings(self, outcomes: Mapping[Endpoint, Finding | str], claims: Claims) -> list[Reading]:
         self._remember(outcomes)
-        claims = Claims(self._access.inventory())
         readings: list[Reading] = []
         for endpoint, outcome in outcomes.items():
             if isinstance(outcome, str):
@@ -189,40 +154,25 @@ class Tls:
         )
         return Listing(ItemKind.CERTIFICATE, items, complete)
 
-    def _tell(self, outcomes: Mapping[str, Finding | str], unresolved: Mapping[str, str]) -> None:
-        """Log what became unknown, and what is wholly known again.
+    def _tell(
+        self, outcomes: Mapping[Endpoint, Finding | str], unresolved: Mapping[str, Unresolved]
+    ) -> Mapping[str, str]:
+        """What is not known, in words, by what it is called; logged when it becomes so and ceases to be.
 
         Raises:
             NetworkFailed: nothing is known of any; whoever catches it logs it.
         """
-        unknown = {called: why for called, outcome in outcomes.items() if (why := _what_is_unknown(outcome))}
-        unknown |= unresolved
-        before, self._unknown = self._unknown, unknown
+        found = {str(one): why for one, outcome in outcomes.items() if (why := _what_is_unknown(outcome))}
+        unknown = found | {host: one.why for host, one in unresolved.items()}
         if unknown and not any(isinstance(outcome, Finding) for outcome in outcomes.values()):
-            raise NetworkFailed(f"no target could be probed: {_some(unknown)}")
-        log = _log.bind(source=self._settings.name)
-        for called in sorted(unknown.keys() - before.keys()):
-            log.warning("probe_failed", target=called, why=unknown[called])
-        for called in sorted(before.keys() - unknown.keys()):
-            log.info("probe_recovered", target=called)
-
-    def _unknown_words(self, probed: int) -> list[str]:
-        """Which targets are not wholly known, for who asks how the source is."""
-        if not self._unknown:
-            return []
-        return [f"{len(self._unknown)} of {probed} targets not known: {_some(self._unknown)}"]
-
-    def _cut(self, targets: Sequence[Target]) -> list[str]:
-        hosts = dict.fromkeys(target.host for target in targets)
-        return [
-            f"{host} has {many} addresses, of which {MOST_ADDRESSES} are probed"
-            for host in hosts
-            if (many := len(self._addresses.get(host, ()))) > MOST_ADDRESSES
-        ][:_NAMED]
+            raise NetworkFailed(f"no target could be probed: {some(unknown)}")
+        self._faults.tell(unknown)
+        return unknown
 
 
-def _some(unknown: Mapping[str, str]) -> str:
-    return "; ".join(f"{called}: {why}" for called, why in list(unknown.items())[:_NAMED])
+def _remark(unknown: Mapping[str, str], probed: int) -> str:
+    """Which targets are not wholly known, for who asks how the source is."""
+    return f"{len(unknown)} of {probed} targets not known: {some(unknown)}" if unknown else ""
 
 
 def _what_is_unknown(outcome: Finding | str) -> str:

@@ -1,19 +1,14 @@
 """What is probed: one address of one name; and how targets become such endpoints."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from watcher.collect.probing import MOST_ADDRESSES, ascii_name
+from watcher.collect.hosts import Hosts
 from watcher.collect.vendors.tls.settings import Target
-from watcher.model.inventory import SERVED, ItemKind, Known
 from watcher.model.labels import LabelSet, label_set
-from watcher.model.time import DAY, Duration, Instant
+from watcher.model.time import Duration
 
-MOST_DISCOVERED: Final = 500
-"""Names that are probed because other sources know them."""
-STALE: Final[Duration] = 7 * DAY
-"""What its source has not listed for so long may be there no more."""
 HTTPS: Final = 443
 
 
@@ -47,32 +42,14 @@ class Endpoint:
         return f"{self.name} at {self.address}"
 
 
-def endpoints(targets: Iterable[Target], resolved: Mapping[str, Sequence[str]]) -> tuple[Endpoint, ...]:
-    """The endpoints of targets, each once. `resolved` holds the addresses of hosts that are names."""
+def endpoints(targets: Iterable[Target], hosts: Hosts) -> tuple[Endpoint, ...]:
+    """The endpoints of targets, each once."""
     found: dict[tuple[str, str], Endpoint] = {}
     for target in targets:
-        for host in resolved.get(target.host, ())[:MOST_ADDRESSES]:
+        for host in hosts.probed(target.host):
             one = Endpoint(target.name, host, target.port, target.renews_at)
             found.setdefault((one.name, one.address), one)
     return tuple(found.values())
-
-
-def discovered(known: Iterable[Known], own: str, now: Instant) -> tuple[str, ...]:
-    """Names of domains that other sources than our `own` know to be served over TLS, sorted.
-
-    Patterns (`*.example.com`, `.example.com`) name no endpoint and are left out.
-    """
-    names = {
-        name
-        for one in known
-        if one.item.kind is ItemKind.DOMAIN
-        and one.source != own
-        and one.item.facts.get("tls") != "no"
-        and one.item.facts.get("status", "").lower() in SERVED
-        and now - one.last_seen < STALE
-        and (name := _host_name(one.item.id))
-    }
-    return tuple(sorted(names))
 
 
 def merged(configured: Iterable[Target], names: Iterable[str]) -> tuple[Target, ...]:
@@ -82,12 +59,3 @@ def merged(configured: Iterable[Target], names: Iterable[str]) -> tuple[Target, 
     return targets + tuple(
         Target(address=f"{name}:{HTTPS}") for name in names if (name, HTTPS, name) not in there
     )
-
-
-def _host_name(text: str) -> str:
-    """A domain's id as a host name; empty where it is none."""
-    try:
-        name = ascii_name(text)
-    except ValueError:
-        return ""
-    return name if "." in name else ""

@@ -1,8 +1,9 @@
 """One endpoint's certificates: real handshakes, and what they say of their chain and their name.
 
-Two passes. The first verifies the chain, with the time check off, since expiry is a fact of its own. Only
-where it fails does a second one, without verification, fetch the certificates; it may reach another node.
-Whether the name fits is judged on the certificate itself.
+The first handshake verifies the chain as a client would. Where only the time is against it, a second one
+without the time check tells the chain: expiry is a fact of its own. Where that fails too, or the chain is
+wrong otherwise, one without verification fetches the certificates. Each may reach another node. Whether the
+name fits is judged on the certificate itself.
 """
 
 import os
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from service_identity import CertificateError
 from service_identity.hazmat import DNS_ID, DNSPattern, IPAddress_ID, IPAddressPattern
 
-from watcher.collect.probing import is_ip
+from watcher.collect.hosts import is_ip
 from watcher.collect.trust import loading
 from watcher.collect.vendors.tls.endpoint import Endpoint
 from watcher.model.time import SECOND, Duration, Instant, rfc3339
@@ -29,6 +30,9 @@ from watcher.model.words import span
 
 _NO_CHECK_TIME: Final = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which `ssl` does not name."""
+_NOT_YET_VALID: Final = 9
+_EXPIRED: Final = 10
+"""OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
 _DER: Final = 2
 """`_ssl.ENCODING_DER`, for Pythons before 3.13."""
 UNREADABLE_NAMES: Final = "the certificate's names cannot be read"
@@ -56,17 +60,31 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Trust:
+    """Which authorities are trusted: as a client would now, and whatever the time is."""
+
+    now: ssl.SSLContext
+    ever: ssl.SSLContext
+    own: bool
+    """They are ours, out of a file: how long they last is then our business too."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Presented:
-    """Certificates as DER, the endpoint's own first, and what is wrong with their chain."""
+    """Certificates, the endpoint's own first, and what is wrong with their chain."""
 
-    chain: Sequence[bytes]
+    chain: Sequence[x509.Certificate]
     fault: str = ""
+    ends_with_root: bool = False
+    """The authority that the chain leads to counts, too."""
 
 
-async def probe(endpoint: Endpoint, trust: ssl.SSLContext, timeout: Duration) -> Finding | str:  # noqa: ASYNC109 - of each handshake
+async def probe(endpoint: Endpoint, trust: Trust, timeout: Duration) -> Finding | str:  # noqa: ASYNC109 - of all handshakes
     """What the endpoint presents, or in words why nothing is known of it. Raises nothing but cancellation."""
     try:
-        return _finding(await _presented(endpoint, trust, timeout), endpoint.name)
+        with anyio.fail_after(timeout / SECOND):
+            presented = await _presented(endpoint, trust)
+        return _finding(presented, endpoint.name)
     except TimeoutError:
         return f"no handshake within {span(timeout)}"
     except ssl.SSLError as error:
@@ -79,15 +97,20 @@ async def probe(endpoint: Endpoint, trust: ssl.SSLContext, timeout: Duration) ->
         return f"cannot be read: {type(error).__name__}: {error}"
 
 
-def trusting(ca_file: Path | None) -> ssl.SSLContext:
-    """Trusts the system's authorities, or only those in the file; looks at neither name nor time.
+def trusting(ca_file: Path | None) -> Trust:
+    """Trusts the system's authorities, or only those in the file; looks at no name.
 
     Raises:
         UserError: the file cannot be used.
     """
+    now, ever = _context(ca_file), _context(ca_file)
+    ever.verify_flags |= _NO_CHECK_TIME
+    return Trust(now, ever, own=ca_file is not None)
+
+
+def _context(ca_file: Path | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    context.verify_flags |= _NO_CHECK_TIME
     if ca_file is None:
         context.load_default_certs()
         return context
@@ -126,9 +149,10 @@ def _patterns(certificate: x509.Certificate) -> Iterator[DNSPattern | IPAddressP
 
 
 def _finding(presented: _Presented, name: str) -> Finding:
-    leaf, *others = map(x509.load_der_x509_certificate, presented.chain)
+    leaf, *others = presented.chain
     ends, fault = _ends(leaf), host_fault(leaf, name)
-    first = min([leaf, *(one for one in others if one.issuer != one.subject)], key=_ends)
+    counted = (one for one in others if presented.ends_with_root or one.issuer != one.subject)
+    first = min([leaf, *counted], key=_ends)
     fingerprint, serial = leaf.fingerprint(SHA256()).hex(), f"{leaf.serial_number:x}"
     facts = {
         "fingerprint": fingerprint,
@@ -145,7 +169,7 @@ def _finding(presented: _Presented, name: str) -> Finding:
         not_after=_ends(first),
         chain_fault=presented.fault,
         host_fault=fault,
-        leaf_begins=round(leaf.not_valid_before_utc.timestamp()) * SECOND,
+        leaf_begins=_begins(leaf),
         leaf_ends=ends,
         fingerprint=fingerprint,
         sha1=leaf.fingerprint(SHA1()).hex(),  # noqa: S303 - a name, no proof
@@ -153,6 +177,10 @@ def _finding(presented: _Presented, name: str) -> Finding:
         issuer=facts["issuer"],
         facts={key: fact for key, fact in facts.items() if fact},
     )
+
+
+def _begins(certificate: x509.Certificate) -> Instant:
+    return round(certificate.not_valid_before_utc.timestamp()) * SECOND
 
 
 def _ends(certificate: x509.Certificate) -> Instant:
@@ -166,27 +194,40 @@ def _trusting_all() -> ssl.SSLContext:
     return context
 
 
-async def _presented(endpoint: Endpoint, trust: ssl.SSLContext, timeout: Duration) -> _Presented:  # noqa: ASYNC109 - see probe
+async def _presented(endpoint: Endpoint, trust: Trust) -> _Presented:
     try:
-        return _Presented(await _handshake(endpoint, trust, timeout))
+        return _Presented(await _handshake(endpoint, trust.now), ends_with_root=trust.own)
     except ssl.SSLCertVerificationError as error:
-        chain = await _handshake(endpoint, _trusting_all(), timeout)
-        return _Presented(chain, error.verify_message)
+        if error.verify_code in {_NOT_YET_VALID, _EXPIRED}:
+            return await _at_another_time(endpoint, trust, too_early=error.verify_code == _NOT_YET_VALID)
+        return _Presented(await _handshake(endpoint, _trusting_all()), error.verify_message)
 
 
-async def _handshake(endpoint: Endpoint, context: ssl.SSLContext, timeout: Duration) -> Sequence[bytes]:  # noqa: ASYNC109 - see probe
+async def _at_another_time(endpoint: Endpoint, trust: Trust, *, too_early: bool) -> _Presented:
+    """A chain that is good but for the time: its end says when that was, but not when it will be."""
+    try:
+        chain = await _handshake(endpoint, trust.ever)
+    except ssl.SSLCertVerificationError as error:
+        return _Presented(await _handshake(endpoint, _trusting_all()), error.verify_message)
+    last = max(chain, key=_begins)
+    of_issuer = "" if last is chain[0] else f": {last.subject.rfc4514_string()}"
+    fault = f"not valid before {rfc3339(_begins(last))}{of_issuer}" if too_early else ""
+    return _Presented(chain, fault, ends_with_root=True)
+
+
+async def _handshake(endpoint: Endpoint, context: ssl.SSLContext) -> Sequence[x509.Certificate]:
     """The certificates of one handshake."""
-    with anyio.fail_after(timeout / SECOND):
-        stream = await anyio.connect_tcp(
-            endpoint.host,
-            endpoint.port,
-            ssl_context=context,
-            tls_hostname=endpoint.name,
-            tls_standard_compatible=False,  # nothing is said after the handshake, not even goodbye
-        )
-        async with stream:
-            leaf = stream.extra(TLSAttribute.peer_certificate_binary) or b""  # noqa: S610 - not Django's
-            return _chain(stream.extra(TLSAttribute.ssl_object), context) or [leaf]  # noqa: S610 - the same
+    stream = await anyio.connect_tcp(
+        endpoint.host,
+        endpoint.port,
+        ssl_context=context,
+        tls_hostname=endpoint.name,
+        tls_standard_compatible=False,  # nothing is said after the handshake, not even goodbye
+    )
+    async with stream:
+        leaf = stream.extra(TLSAttribute.peer_certificate_binary) or b""  # noqa: S610 - not Django's
+        session = stream.extra(TLSAttribute.ssl_object)  # noqa: S610 - the same
+    return [x509.load_der_x509_certificate(one) for one in _chain(session, context) or [leaf]]
 
 
 def _chain(session: Any, context: ssl.SSLContext) -> Sequence[bytes]:  # noqa: ANN401 - public from Python 3.13

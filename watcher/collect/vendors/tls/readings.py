@@ -46,18 +46,19 @@ class Grid:
 
 def grid(readings: Sequence[Reading], at: Instant) -> Grid:
     """All readings of one moment."""
-    names = sorted({reading.endpoint.name for reading in readings})
-    values = np.full((1, len(METRICS), len(readings) + len(names)), np.nan)
+    of_name: dict[str, list[Reading]] = {name: [] for name in sorted({one.endpoint.name for one in readings})}
+    for reading in readings:
+        of_name[reading.endpoint.name].append(reading)
+    values = np.full((1, len(METRICS), len(readings) + len(of_name)), np.nan)
     exemplars: list[Exemplar] = []
     for place, reading in enumerate(readings):
         if reading.finding is not None:
             values[0, :_SAME, place] = _values(reading, reading.finding)
             exemplars.append(Exemplar(place, at, _facts(reading, reading.finding)))
-    for place, name in enumerate(names, start=len(readings)):
-        own = [reading for reading in readings if reading.endpoint.name == name]
+    for place, own in enumerate(of_name.values(), start=len(readings)):
         values[0, _SAME, place] = _same(own)
         exemplars += [Exemplar(place, at, facts) for facts in _disagreement(own, values[0, _SAME, place])]
-    domains = tuple(label_set({"domain": name}) for name in names)
+    domains = tuple(label_set({"domain": name}) for name in of_name)
     return Grid(tuple(reading.endpoint.labels for reading in readings) + domains, values, tuple(exemplars))
 
 

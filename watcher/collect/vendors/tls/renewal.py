@@ -20,6 +20,8 @@ from watcher.model.time import (
 SEEN_ENOUGH: Final = 2
 """Renewals that make a habit: one may have been done by hand."""
 REMEMBERED: Final = 5
+OTHER_LIFE: Final = 4
+"""Certificates whose lives differ by more than a quarter are renewed by another habit."""
 SLACK: Final = 10
 """A certificate is overdue a tenth of the usual time later: renewals are tried more than once."""
 
@@ -31,6 +33,8 @@ class Record:
     fingerprint: str
     begins: Instant
     ends: Instant
+    latest: Instant
+    """The latest end of any that was seen."""
     serial: str = ""
     issuer: str = ""
     renewed_with: tuple[Duration, ...] = ()
@@ -40,21 +44,34 @@ class Record:
     def of(cls, finding: Finding) -> Self:
         """Seen for the first time."""
         return cls(
-            finding.fingerprint, finding.leaf_begins, finding.leaf_ends, finding.serial, finding.issuer
+            fingerprint=finding.fingerprint,
+            begins=finding.leaf_begins,
+            ends=finding.leaf_ends,
+            latest=finding.leaf_ends,
+            serial=finding.serial,
+            issuer=finding.issuer,
         )
 
     def followed(self, finding: Finding, now: Instant) -> "Record":
         """What it is after this one was seen.
 
-        A renewal is another certificate that ends later, put in place in the second half of the old one's
-        life and before its end: what happens earlier (a new key, other names) or later is no habit.
+        A renewal is another certificate that ends later than all before it, put in place in the second half
+        of the old one's life and before its end: what happens earlier (a new key, other names) or later is no
+        habit, and nor is an old one that returns and goes. Certificates that live for another time have
+        another habit: what was learned is then forgotten.
         """
-        new = replace(Record.of(finding), renewed_with=self.renewed_with)
-        left = self.ends - now
-        is_renewal = new.fingerprint != self.fingerprint and new.ends > self.ends
-        if not is_renewal or not 0 < left <= (self.ends - self.begins) // 2:
+        new = replace(Record.of(finding), latest=max(self.latest, finding.leaf_ends))
+        if abs(new.life - self.life) > self.life // OTHER_LIFE:
             return new
-        return replace(new, renewed_with=(floor(left, MINUTE), *self.renewed_with)[:REMEMBERED])
+        left = self.ends - now
+        is_renewal = new.ends > self.latest and 0 < left <= self.life // 2
+        learned = (floor(left, MINUTE), *self.renewed_with) if is_renewal else self.renewed_with
+        return replace(new, renewed_with=learned[:REMEMBERED])
+
+    @property
+    def life(self) -> Duration:
+        """From its beginning to its end."""
+        return self.ends - self.begins
 
     @property
     def renews_at(self) -> Duration | None:
@@ -68,6 +85,7 @@ class Record:
             "fingerprint": self.fingerprint,
             "issuer": self.issuer,
             "not_after": rfc3339(self.ends),
+            "latest": rfc3339(self.latest) if self.latest > self.ends else "",
             "not_before": rfc3339(self.begins),
             "renewed_with": ", ".join(map(format_duration, self.renewed_with)),
             "serial": self.serial,
@@ -78,10 +96,12 @@ class Record:
 def recorded(facts: Mapping[str, str]) -> Record | None:
     """What `Record.item` wrote; None where it cannot be read."""
     try:
+        ends = parse_rfc3339(facts["not_after"])
         return Record(
             fingerprint=facts["fingerprint"],
             begins=parse_rfc3339(facts["not_before"]),
-            ends=parse_rfc3339(facts["not_after"]),
+            ends=ends,
+            latest=parse_rfc3339(facts["latest"]) if "latest" in facts else ends,
             serial=facts.get("serial", ""),
             issuer=facts.get("issuer", ""),
             renewed_with=tuple(map(parse_duration, facts.get("renewed_with", "").replace(",", " ").split())),

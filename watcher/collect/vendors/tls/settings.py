@@ -15,7 +15,8 @@ from pydantic import (
 
 from watcher.collect.collector import SourceSettings
 from watcher.collect.fields import problem
-from watcher.collect.probing import ascii_name, is_ip
+from watcher.collect.hosts import ascii_name, is_ip
+from watcher.collect.probing import ProbeTimeout
 from watcher.document.fields import DurationField
 from watcher.model.time import DAY, HOUR, MINUTE, SECOND, Duration
 
@@ -92,7 +93,7 @@ class TlsSettings(SourceSettings):
         None, description="how long before their end certificates are renewed; learned where not given"
     )
     every: DurationField = 5 * MINUTE
-    timeout: DurationField = Field(10 * SECOND, description="of one handshake, connecting included")
+    timeout: ProbeTimeout = Field(10 * SECOND, description="of one look-up, and of one address, at most 45s")
 
     @model_validator(mode="after")
     def _something_to_probe(self) -> Self:
