@@ -172,6 +172,6 @@ def test_db_upgrade_says_where_the_database_stands(tmp_path: Path, cli: Cli) -> 
     assert second.out == f"sqlite:///{tmp_path}/watcher.db: at 0002\n"
     assert cli("db", "upgrade", "--json", "-c", config).json == {
         "database": f"sqlite:///{tmp_path}/watcher.db",
-        "schema": "0001",
-        "before": "0001",
+        "schema": "0002",
+        "before": "0002",
     }
