@@ -50,6 +50,7 @@ def test_a_configuration_says_which_rules_judge_and_how(tmp_path: Path, cli: Cli
     assert (spike["severity"], spike["with"]["floor"]) == ("info", 0.5)
 
 
+@pytest.mark.timeout(240)  # every proof there is, run one after the other
 def test_the_shipped_rules_are_well_written_and_proven(cli: Cli) -> None:
     linted, proven = cli("rules", "lint"), cli("rules", "test", "--json")
 

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import ssl
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -24,8 +23,6 @@ from tests.vendors.tls_servers import (
     values,
 )
 from watcher.collect.discovery import discovered, fresh
-from watcher.collect.vendors.tls.endpoint import Endpoint
-from watcher.collect.vendors.tls.readings import Reading, grid
 from watcher.errors import NetworkFailed
 from watcher.model.inventory import Item, ItemKind, Known
 from watcher.model.time import DAY, Instant
@@ -309,12 +306,3 @@ async def test_before_any_source_has_listed_a_domain_there_is_nothing_to_probe(c
 
 
 # --- many
-
-
-async def test_a_reading_of_thousands_of_names_is_made_in_no_time() -> None:
-    readings = [Reading(Endpoint(f"d{n % 5_000}.example", f"10.0.{n // 250}.1"), None) for n in range(10_000)]
-    began = time.perf_counter()
-    samples = grid(readings, AT)
-
-    assert len(samples.entities) == 15_000
-    assert time.perf_counter() - began < 0.6

@@ -44,6 +44,8 @@ ATTEMPTS: Final = 3
 WAIT_FIRST: Final = 0.5
 WAIT_MOST: Final = 5.0
 """Seconds before another attempt, where the vendor does not say how long."""
+ANSWER: Final = 5.0
+"""Seconds that must be left for the answer, or a wait is not begun."""
 SKEW: Final[Duration] = 5 * MINUTE
 """A difference of clocks worth naming."""
 
@@ -112,7 +114,7 @@ def _another(error: Exception) -> bool | float:
         return False
     left = anyio.current_effective_deadline() - anyio.current_time()
     wait = error.retry_after
-    if (WAIT_MOST if wait is None else wait) >= left:
+    if (WAIT_MOST if wait is None else wait) + ANSWER >= left:
         return False
     return True if wait is None else float(wait)
 

@@ -162,6 +162,8 @@ class Poller:
         await self._deliver_again(again)
         if failure is not None and not answered:
             raise failure
+        if failure is None and self._position >= self._caution.end:
+            self._caution = NO_CAUTION  # read to its end: what is read again may be read as a whole
 
     def _bins(self, window: Window) -> list[Window]:
         width = self.spec.width

@@ -32,6 +32,7 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "literal_error": "{expected}",
     "enum": "{expected}",
     "mapping_type": "a mapping",
+    "model_attributes_type": "a mapping",
     "model_type": "a mapping",
     "path_type": "a path",
     "string_pattern_mismatch": "text that matches {pattern}",

@@ -70,6 +70,8 @@ class Lane:
         """By role and bin start: the last values, as of the bin. Made when they are asked for."""
         self._stood: dict[str, Seats] = {}
         """The same before the first bin."""
+        self._known: dict[Instant, NDArray[np.bool_]] = {}
+        """By bin start, where nothing stands for what is silent: windows ask for it again and again."""
         self._fill_from: Instant | None = None
 
     def bin(self, start: Instant) -> Bin:
@@ -95,6 +97,7 @@ class Lane:
         was_answered, was_gone = self.answered(start), self.gone(start)
         seated = self._cells.get(start, _NOTHING).seats
         self._cells[start] = cells
+        self._known.pop(start, None)
         self._restand(start)
         if cells.answered:
             self.answered_at = start if self.answered_at is None else max(start, self.answered_at)
@@ -266,10 +269,15 @@ class Lane:
 
     def known(self, start: Instant) -> NDArray[np.bool_]:
         """Rows in which every role that must be there is known in this bin."""
+        found = self._known.get(start)
+        if found is not None and len(found) == len(self.member):
+            return found
         known = np.ones(len(self.member), np.bool_)
         for role, spec in self._roles.items():
             if not (spec.optional or spec.witness):
                 known &= ~np.isnan(self.column(start, role))
+        if not self._standing:
+            self._known[start] = known
         return known
 
     def weighed(self, start: Instant, role: str) -> Floats:

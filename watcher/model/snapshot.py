@@ -21,7 +21,7 @@ class RowState:
     judged_at: Instant
     noted: bool
     lanes: tuple[str, ...] = ()
-    """Who feeds it: a stream and the width of its bins each. Empty in snapshots made before these were kept."""
+    """Who feeds it: a stream and the width of its bins each. Empty in older snapshots."""
 
 
 @dataclass(frozen=True, slots=True)

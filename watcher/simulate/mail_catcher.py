@@ -32,9 +32,12 @@ class Mail:
         return "" if part is None else str(part.get_content())
 
 
-@dataclass(slots=True)
+@dataclass
 class MailCatcher:
-    """What arrived, oldest first."""
+    """What arrived, oldest first.
+
+    Without slots: aiosmtpd looks at every member of it, which Python 3.11.2 refuses of a slotted dataclass.
+    """
 
     port: int = 0
     mails: Arrivals[Mail] = field(default_factory=Arrivals)
