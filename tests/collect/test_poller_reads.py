@@ -101,6 +101,21 @@ async def test_one_bad_bin_holds_up_no_more_than_itself(error: CollectError, clo
 
 
 @pytest.mark.looptime
+async def test_a_place_that_was_bad_for_a_while_is_read_as_a_whole_again(clock: Clock) -> None:
+    rig = Rig(clock)
+    bad = at("02:50")
+
+    def bad_for_five_minutes(_spec: StreamSpec, window: Window) -> None:
+        if window.start <= bad < window.end and clock.now() < at("03:05"):
+            raise ContractBroken("a bin that cannot be")
+
+    rig.vendor.judge = bad_for_five_minutes
+    await rig.poll(replace(LONG, overlap=90 * MINUTE, backfill=2 * HOUR, reads=DAY), HOUR)
+
+    assert lengths(rig.vendor.windows()[-5:]) == [91] * 5
+
+
+@pytest.mark.looptime
 async def test_an_outage_makes_no_long_run_of_short_windows(clock: Clock) -> None:
     rig = Rig(clock)
 

@@ -31,6 +31,8 @@ COUNTED: Final = frozenset(
     f"{tier}_{what}" for tier in TIERS for what in ("requests_total", *(f"status_{name}" for name in CLASSES))
 )
 """What is there wherever there is traffic."""
+_ECHO: Final = ("status", "account", "start", "end", "metrics")
+"""What stands beside the data, as the vendor's page has it; each may be missing."""
 RATIO: Final = "edge_hit_ratio"
 _RATIO_ROUNDING: Final = 1e-6
 _LARGEST: Final = 2.0**53
@@ -128,8 +130,7 @@ def batch_of(page: Page, of: Provenance) -> SampleBatch:
 
 def _keys(answer: Any, row: int) -> int:  # noqa: ANN401 - a struct made here
     """How many keys there are if every row has what was asked for, each as one number."""
-    echo = sum(getattr(answer, key) is not None for key in ("status", "account", "start", "end"))
-    return echo + len(("metrics", "data")) + row * len(answer.data)
+    return sum(getattr(answer, key) is not None for key in _ECHO) + 1 + row * len(answer.data)
 
 
 def _check_answer(answer: Any, account: str, window: Window) -> None:  # noqa: ANN401 - a struct made here
@@ -190,7 +191,7 @@ def _reader(metrics: tuple[str, ...], by_resource: bool) -> tuple[type[Any], Col
     row = msgspec.defstruct(
         "Row", [*(who if by_resource else ()), *values, *objects], rename=rename, gc=False
     )
-    echo = [(name, Any, None) for name in ("status", "account", "start", "end")]
+    echo = [(name, Any, None) for name in _ECHO]
     answer: Any = msgspec.defstruct("Answer", [("data", list[row]), *echo])  # type: ignore[valid-type]
 
     def columns_of(rows: Sequence[Any]) -> tuple[Columns, Collection[str]]:
