@@ -210,7 +210,7 @@ class Poller:
         self.sight.answered()
         try:
             await self._deliver(batches, self._cursor)
-        except Exception:
+        except Exception:  # whatever it is goes on up; what was not handed on stays due
             self._position = before
             raise
 
