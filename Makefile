@@ -39,12 +39,11 @@ check: $(STAMP)  ## ruff, mypy, import arrows, size budget
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_budget.py
 
-bench: $(STAMP)  ## measure, and print what was measured
-	$(BIN)/python benchmarks/ingest.py
-	$(BIN)/python benchmarks/collect.py
+bench: $(STAMP)  ## measure against the goals, and against Prometheus (Debian's package) beside us
+	$(BIN)/python -m benchmarks
 
 lock:            ## resolve anew: hashes, no addresses
-	$(BIN)/python -m uv pip compile --quiet pyproject.toml --group dev --group sdks --extra postgres --generate-hashes \
+	$(BIN)/python -m uv pip compile --quiet pyproject.toml --group dev --group sdks --extra postgres --extra parquet --generate-hashes \
 	  --no-emit-index-url --no-header -o requirements.lock
 
 format: $(STAMP) ## let ruff write
