@@ -12,6 +12,7 @@ import orjson
 import pytest
 import structlog
 
+from tests.cli.fleet import samples
 from tests.databases import NOON
 from tests.store.building import Store, key, opened, owed, resolved
 from watcher.cli import logs
@@ -21,6 +22,8 @@ from watcher.model.time import HOUR, MINUTE
 from watcher.runtime.clock import SystemClock
 from watcher.store.database import Database
 from watcher.store.migrate import upgrade
+
+__all__ = ["samples"]
 
 CONFIG = """\
 database: sqlite:///watcher.db

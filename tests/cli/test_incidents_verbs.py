@@ -168,10 +168,10 @@ def test_db_upgrade_says_where_the_database_stands(tmp_path: Path, cli: Cli) -> 
 
     first, second = cli("db", "upgrade", "-c", config), cli("db", "upgrade", "-c", config)
 
-    assert first.out == f"sqlite:///{tmp_path}/watcher.db: at 0002, upgraded from nothing\n"
-    assert second.out == f"sqlite:///{tmp_path}/watcher.db: at 0002\n"
+    assert first.out == f"sqlite:///{tmp_path}/watcher.db: at 0003, upgraded from nothing\n"
+    assert second.out == f"sqlite:///{tmp_path}/watcher.db: at 0003\n"
     assert cli("db", "upgrade", "--json", "-c", config).json == {
         "database": f"sqlite:///{tmp_path}/watcher.db",
-        "schema": "0002",
-        "before": "0002",
+        "schema": "0003",
+        "before": "0003",
     }

@@ -90,7 +90,7 @@ def test_it_shows_the_way_from_an_origin_to_its_certificates(config: Path, cli: 
         "    cdnv (cdnvideo), offline, cname a.cdn.example",
         "    certificate c1 at cdnv, until 2028-01-01T00:00:00Z",
         f"    certificate a.example.com seen by edge, until {ENDS}",
-        "    rules: certificate_expiry",
+        "    rules: certificate_expiry, certificate_renewal_overdue",
     ]
     assert "p\n  b.example.com\n    cdnv (cdnvideo)\n    rules: none\n" in ended.out
 

@@ -101,7 +101,7 @@ NO_DURATION = "'60' is not a duration; write 30s, 5m, 6h or 14d"
     [
         ("statsu", "unknown command `statsu`; did you mean `status`?", ""),
         ("rules tset", "unknown command `tset`; did you mean `test`?", "rules"),
-        ("rules x", "unknown command `x`; there are list, lint, test", "rules"),
+        ("rules x", "unknown command `x`; there are list, lint, test, why, why-not", "rules"),
         ("check --bogus", "Unknown option: --bogus", "check"),
         ("run --for", 'Command "run" parameter --for requires an argument', "run"),
         ("demo --for 60", f"Invalid value for --for: {NO_DURATION}", "demo"),

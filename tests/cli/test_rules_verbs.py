@@ -37,7 +37,7 @@ def test_without_a_configuration_the_shipped_rules_are_listed(cli: Cli) -> None:
     assert [line.split()[0] for line in ended.out.splitlines()[1:]] == SHIPPED
     assert [rule["rule"] for rule in answer] == SHIPPED
     (spike,) = (rule for rule in answer if rule["rule"] == "http_5xx_spike")
-    assert {"severity": "critical", "by": ["resource"], "for": "2m"}.items() <= spike.items()
+    assert (spike["by"], spike["detector"], spike["mode"]) == (["resource"], "ratio_spike", "live")
 
 
 def test_a_configuration_says_which_rules_judge_and_how(tmp_path: Path, cli: Cli) -> None:
@@ -54,7 +54,7 @@ def test_a_configuration_says_which_rules_judge_and_how(tmp_path: Path, cli: Cli
 def test_the_shipped_rules_are_well_written_and_proven(cli: Cli) -> None:
     linted, proven = cli("rules", "lint"), cli("rules", "test", "--json")
 
-    assert (linted.code, linted.out) == (0, "")
+    assert (linted.code, linted.out) == (0, f"{len(SHIPPED)} rules, nothing to complain of\n")
     assert proven.code == 0
     assert all(case["passed"] for case in proven.json["cases"])
 
@@ -103,3 +103,32 @@ def test_a_path_that_is_not_there_is_wrong_use(verb: str, cli: Cli) -> None:
 
 def test_a_folder_without_proofs_is_wrong_use(tmp_path: Path, cli: Cli) -> None:
     assert cli("rules", "test", tmp_path).complaints == [f"no *.test.yaml in {tmp_path}"]
+
+
+def test_the_list_shows_trials_what_they_extend_and_all_severities(tmp_path: Path, cli: Cli) -> None:
+    rule = "rule: mine\nextends: http_5xx_spike\nfor: 3 of 5\nmode: shadow\n"
+    rule += "severity: {info: {}, warning: {floor: 0.1}}\n"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "mine.yaml").write_text(rule)
+    config = tmp_path / "watcher.yaml"
+    config.write_text("rules: {paths: [mine]}\n")
+
+    (line,) = (line for line in cli("rules", "list").out.splitlines() if line.startswith("mine "))
+    (mine,) = (one for one in cli("rules", "list", "--json").json["rules"] if one["rule"] == "mine")
+
+    assert line.split()[1:7] == ["info,warning", "ratio_spike", "resource", "3", "of", "5"]
+    assert line.split()[7:9] == ["shadow", "http_5xx_spike"]
+    assert (mine["mode"], mine["extends"], mine["for"]) == ("shadow", "http_5xx_spike", "3 of 5")
+    assert [*mine["severities"]] == ["info", "warning"]
+
+
+def test_a_lint_says_how_much_it_found(tmp_path: Path, cli: Cli) -> None:
+    folder = copied(tmp_path)
+    path = folder / "certificate_expiry.yaml"
+    path.write_text(path.read_text().replace("critical: {days: 3}", "critical: {days: 30}"))
+
+    ended = cli("rules", "lint", folder)
+
+    assert ended.code == 1
+    assert "warning is never seen: where it breaches, critical does too" in ended.out
+    assert ended.out.endswith("1 rule: errors 1, remarks 0\n")

@@ -1,5 +1,7 @@
 """`status`: whether the daemon lives, what it sees, what is open and what is still to be told."""
 
+import re
+
 import pytest
 
 from tests.cli.conftest import Cli, Fill, Filled, two_incidents
@@ -12,6 +14,10 @@ from watcher.runtime.clock import SystemClock
 from watcher.store.address import SqliteFile
 from watcher.store.database import Database
 from watcher.store.lease import Lease
+
+# Real time goes on while a database is filled and the command starts.
+SEVEN_MINUTES_AGO = r" [78] min( \d+ s)? ago"
+SINCE_THEN = r"(5\d s|1 min( \d+ s)?)"
 
 
 def seen(up: bool, source: str = "cdnv") -> Poll:  # noqa: FBT001 - it reads well
@@ -70,18 +76,17 @@ def test_it_says_what_is_seen_what_is_open_and_what_is_to_be_told(filled: Filled
     assert messages.startswith("messages   ")
     assert "(mail/0 " in messages
     assert "cdnv    traffic  up " in ended.out
-    assert "7 min ago" in ended.out
+    assert re.search(SEVEN_MINUTES_AGO, ended.out)
     assert "resource shop" in ended.out
 
 
 @pytest.mark.parametrize(
     ("end", "told"),
     [
-        (stopped, "daemon     not running\n"),
-        (killed, "daemon     not running; pid "),
-        (stuck, " is alive: see its log (database_unavailable)\n"),
-        (stuck, "daemon     not heard from for 50 s; pid "),
-        (elsewhere, "daemon     not heard from for 50 s; look for pid 4711 on host web2\n"),
+        (stopped, r"daemon     not running\n"),
+        (killed, r"daemon     not running; pid \d+ was last seen "),
+        (stuck, rf"daemon     not heard from for {SINCE_THEN}; pid \d+ is alive: see its log "),
+        (elsewhere, rf"daemon     not heard from for {SINCE_THEN}; look for pid 4711 on host web2\n"),
     ],
 )
 def test_without_a_daemon_that_is_heard_from_the_answer_is_no_and_nothing_is_up(
@@ -90,9 +95,9 @@ def test_without_a_daemon_that_is_heard_from_the_answer_is_no_and_nothing_is_up(
     ended = cli("status", "-c", filled(end))
 
     assert (ended.code, ended.err) == (1, "")
-    assert told in ended.out
+    assert re.search(told, ended.out)
     assert "cdnv    traffic  unseen " in ended.out
-    assert " 7 min ago" in ended.out
+    assert re.search(SEVEN_MINUTES_AGO, ended.out)
     assert " up " not in ended.out
 
 

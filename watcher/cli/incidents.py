@@ -114,7 +114,7 @@ def show_incidents(incidents: Sequence[Incident], now: Instant) -> None:
             moment(one.opened_at),
             lasted(one, now),
             severity_cell(one.severity),
-            str(one.status),
+            _status(one),
             one.key.rule,
             one_line(one.summary),
         )
@@ -171,7 +171,7 @@ def _facts(incident: Incident) -> Sequence[tuple[str, str]]:
         ("id", incident.id),
         ("rule", incident.key.rule),
         ("severity", str(incident.severity)),
-        ("status", f"{incident.status} ({over})" if over else str(incident.status)),
+        ("status", _status(incident) + (f" ({over})" if over else "")),
         ("opened", moment(incident.opened_at)),
         ("resolved", moment(incident.resolved_at) if incident.resolved_at is not None else ""),
         ("lasted", lasted(incident, SystemClock().now())),
@@ -184,6 +184,11 @@ def _facts(incident: Incident) -> Sequence[tuple[str, str]]:
         *(("example", _record(record)) for record in evidence.exemplars),
         ("recovery", one_line(incident.recovery.text) if incident.recovery else ""),
     )
+
+
+def _status(incident: Incident) -> str:
+    """With a mark where its rule is on trial."""
+    return f"{incident.status}, shadow" if incident.shadow else str(incident.status)
 
 
 def _words(evidence: Evidence) -> str:

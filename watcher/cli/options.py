@@ -37,6 +37,9 @@ ConfigOption: TypeAlias = Annotated[
 ]
 JsonOption: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", help="Answer in JSON.")]
 MomentOption: TypeAlias = Annotated[Instant, Parameter(converter=_converter(_moment), metavar="TIME")]
+DurationOption: TypeAlias = Annotated[
+    Duration, Parameter(converter=_converter(parse_duration), metavar="DURATION")
+]
 ForOption: TypeAlias = Annotated[
     Duration | None,
     Parameter(

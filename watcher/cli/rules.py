@@ -6,18 +6,17 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
+from rich.text import Text
 
-from watcher.app import settings as app
-from watcher.cli.loading import configured
 from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from watcher.cli.screen import say, severity_cell, show_json, show_table
-from watcher.config import Config
 from watcher.errors import ConfigurationError, Problem, UserError
 from watcher.model.rule import Rule
 from watcher.model.time import format_duration
 from watcher.rulebook.cases import proof_file, proof_files
 from watcher.rulebook.harness import CaseResult, run_file
-from watcher.rulebook.lint import Level, lint
+from watcher.rulebook.lint import Finding, Level, lint
+from watcher.rulebook.packs import rule_files
 
 PathsArgument: TypeAlias = Annotated[
     Path, Parameter(help="Files and folders; without any, the configured rules or the shipped ones.")
@@ -26,28 +25,32 @@ PathsArgument: TypeAlias = Annotated[
 
 def list_rules(*, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> int:
     """List the rules that judge: those of the configuration, or without one the shipped ones."""
-    rules = [bound.rule for bound in app.rules(_given(config))]
+    rules = _own_rules(config)
     if json:
         show_json({"rules": [_rule_json(rule) for rule in rules]})
     else:
         rows = [
             (
                 rule.id,
-                severity_cell(rule.severity),
+                _severities(rule),
                 rule.detector,
                 ",".join(rule.by),
-                format_duration(rule.hold),
+                str(rule.needs or format_duration(rule.hold)),
+                str(rule.mode),
+                rule.extends,
                 _near(rule.provenance.file),
             )
             for rule in rules
         ]
-        show_table(("RULE", "SEVERITY", "DETECTOR", "BY", "FOR", "FILE"), rows)
+        columns = ("RULE", "SEVERITY", "DETECTOR", "BY", "FOR", "MODE", "EXTENDS", "FILE")
+        show_table(columns, rows, spare=("EXTENDS", "MODE", "BY"))
     return 0
 
 
 def lint_rules(*paths: PathsArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> int:
     """Say what is wrong with rules; exit 1 when anything is."""
-    findings = lint(_existing(paths) or _own_files(config))
+    files = [file for path in _existing(paths) or _own_files(config) for file in rule_files(path)]
+    findings = lint(files)
     if json:
         found = [
             _problem_json(one.problem) | {"check": one.check, "level": str(one.level)} for one in findings
@@ -56,6 +59,7 @@ def lint_rules(*paths: PathsArgument, config: ConfigOption = DEFAULT_CONFIG, jso
     else:
         for finding in findings:
             say(str(finding))
+        say(_verdict(len(files), findings))
     return 1 if any(finding.level is Level.ERROR for finding in findings) else 0
 
 
@@ -73,6 +77,22 @@ def prove_rules(
     else:
         _show_cases(results)
     return 0 if all(result.passed for result in results) else 1
+
+
+def _verdict(rules: int, findings: Sequence[Finding]) -> str:
+    """The last line of a lint: that all is well, or how much is not."""
+    count = "1 rule" if rules == 1 else f"{rules} rules"
+    if not findings:
+        return f"{count}, nothing to complain of"
+    errors = sum(finding.level is Level.ERROR for finding in findings)
+    return f"{count}: errors {errors}, remarks {len(findings) - errors}"
+
+
+def _severities(rule: Rule) -> str | Text:
+    """One in its colour; several from the lowest to the highest."""
+    if not rule.severities:
+        return severity_cell(rule.severity)
+    return ",".join(str(severity) for severity in sorted(rule.severities))
 
 
 def _run(proofs: Sequence[Path]) -> Iterator[CaseResult]:
@@ -100,15 +120,20 @@ def _show_cases(results: Sequence[CaseResult]) -> None:
     say(f"{len(results)} cases, {failed} failed")
 
 
-def _given(config: Path) -> Config | None:
-    """The configuration, unless none was named and there is none."""
-    if config == DEFAULT_CONFIG and not config.exists():
-        return None
-    return configured(config, secrets=False)
+def _own_rules(config: Path) -> Sequence[Rule]:
+    """Those of the configuration; the shipped ones where none was named and there is none.
+
+    Whoever names paths needs no configuration, and does not wait for vendors and receivers to be imported.
+    """
+    from watcher.app import settings  # noqa: PLC0415 - see above
+    from watcher.cli.loading import configured  # noqa: PLC0415 - see above
+
+    is_given = config != DEFAULT_CONFIG or config.exists()
+    return [bound.rule for bound in settings.rules(configured(config, secrets=False) if is_given else None)]
 
 
 def _own_files(config: Path) -> list[Path]:
-    return sorted({Path(bound.rule.provenance.file) for bound in app.rules(_given(config))})
+    return sorted({Path(rule.provenance.file) for rule in _own_rules(config)})
 
 
 def _own_proofs(config: Path) -> list[Path]:
@@ -131,10 +156,17 @@ def _rule_json(rule: Rule) -> dict[str, object]:
     return {
         "rule": rule.id,
         "severity": str(rule.severity),
+        "severities": {
+            str(severity): params.model_dump(mode="json")
+            for severity, params in sorted(rule.severities.items())
+        },
+        "mode": str(rule.mode),
+        "extends": rule.extends,
         "detector": rule.detector,
         "by": rule.by,
         "with": rule.params.model_dump(mode="json"),
-        "for": format_duration(rule.hold),
+        "clear_when": None if rule.clear_when is None else rule.clear_when.model_dump(mode="json"),
+        "for": str(rule.needs or format_duration(rule.hold)),
         "keep_firing_for": format_duration(rule.keep_firing_for),
         "summary": rule.summary,
         "file": rule.provenance.file,

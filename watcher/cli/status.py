@@ -1,7 +1,7 @@
 """`watcher status`: whether the daemon lives, what it sees, what is open and what is still to be told."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -15,7 +15,7 @@ from watcher.cli.screen import say, show_json, show_table
 from watcher.cli.telling import moment, one_line
 from watcher.config import Config
 from watcher.model.incident import Incident, Status
-from watcher.model.ports import IncidentQuery, Owner
+from watcher.model.ports import IncidentQuery, Owner, Stored
 from watcher.model.presentation import incident_json
 from watcher.model.sample import BACKFILL, Sight
 from watcher.model.time import MINUTE, SECOND, Instant, rfc3339
@@ -51,6 +51,7 @@ class Standing:
     """Of the sources in the configuration: what others have left behind is nobody's concern."""
     incidents: Sequence[Incident]
     backlog: Mapping[str, int]
+    stored: Stored
 
     @property
     def lives(self) -> bool:
@@ -87,14 +88,17 @@ async def status(*, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = Fa
 
 async def _standing(settings: Config) -> Standing:
     names = {source.name for source in settings.sources}
-    query = IncidentQuery(status=frozenset({Status.OPEN, Status.ACKNOWLEDGED}), limit=MOST)
-    async with book.history(settings.database) as history:
+    standing = frozenset({Status.OPEN, Status.ACKNOWLEDGED})
+    query = IncidentQuery(status=standing, limit=MOST, shadow=False)
+    async with book.readers(settings.database) as readers:
+        history = readers.history
         return Standing(
             at=SystemClock().now(),
             owner=await history.owner(),
             sights=[sight for sight in await history.sights() if sight.source in names and _counts(sight)],
             incidents=await history.incidents(query),
             backlog=await history.backlog(),
+            stored=await readers.recording.stored(),
         )
 
 
@@ -107,6 +111,8 @@ def _show(standing: Standing) -> None:
     say(f"daemon     {_daemon(standing)}")
     say(f"incidents  {len(standing.incidents)} open")
     say(f"messages   {_backlog(standing.backlog)}")
+    if standing.stored.samples:
+        say(f"history    {standing.stored.samples:,} samples, {standing.stored.bytes / 1e6:,.1f} MB")
     say()
     if standing.sights:
         rows = [_row(sight, standing) for sight in standing.sights]
@@ -167,6 +173,7 @@ def _json(standing: Standing) -> dict[str, object]:
         "streams": [_sight_json(sight, standing.state(sight)) for sight in standing.sights],
         "incidents": [incident_json(incident) for incident in standing.incidents],
         "backlog": dict(standing.backlog),
+        "history": asdict(standing.stored),
     }
 
 

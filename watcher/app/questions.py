@@ -1,0 +1,123 @@
+"""Questions about one rule and one group: why it fired, or which gate kept it quiet."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+from watcher.app.feeds import Feed, metrics
+from watcher.engine.detector import Gate
+from watcher.engine.engine import BoundRule
+from watcher.model.incident import Incident
+from watcher.model.labels import LabelSet
+from watcher.model.rule import Rule
+from watcher.model.time import Instant
+from watcher.model.words import span
+from watcher.runtime.rerun import Rerun, Step, matching
+
+_FIRING: Final = frozenset({"firing", "recovering"})
+_BEFORE, _AFTER = 5, 3
+"""Bins shown around the one that counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a rule made of one group around a time."""
+
+    rule: Rule
+    labels: LabelSet
+    at: Instant
+    steps: Sequence[Step]
+    """The bins around it, in event order."""
+    decisive: Step | None
+    """The bin that counts; None where none was judged."""
+    gates: Sequence[Gate]
+    """Its gates in the order in which they are asked, the engine's own after the detector's."""
+    incident: Incident | None
+    """What stood at that time."""
+
+    @property
+    def stopped_by(self) -> Gate | None:
+        """The first gate that was not passed."""
+        return next((gate for gate in self.gates if not gate.passed), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The labels name no group that the rule judges, or several; `groups` are these, or all there are."""
+
+    groups: Sequence[LabelSet]
+
+
+async def asked(
+    feed: Feed, bound: BoundRule, labels: Mapping[str, str], at: Instant, *, fired: bool = False
+) -> Answer | Unclear:
+    """What the rule made of the group with these labels; `fired` asks for the bin in which it fired since."""
+    known: list[LabelSet] = []
+    found: list[tuple[Rerun, LabelSet]] = []
+    for source in await feed.sources():
+        if labels.get("source", source) != source:
+            continue
+        rerun = Rerun(bound, source, at)
+        async with aclosing(feed.arrivals(source, metrics([bound]))) as arrivals:
+            await rerun.follow(arrivals)
+        known += rerun.groups()
+        found += [(rerun, group) for group in matching(rerun.groups(), labels)]
+    if len(found) != 1:
+        return Unclear([group for _, group in found] or known)
+    return _answer(*found[0], at, fired=fired)
+
+
+def _answer(rerun: Rerun, labels: LabelSet, at: Instant, *, fired: bool) -> Answer:
+    steps = rerun.steps(labels, at - (1 << 50), at + (1 << 50))
+    place = _firing(steps, at) if fired else _holding(steps, at)
+    decisive = None if place is None else steps[place]
+    shown = [] if place is None else steps[max(0, place - _BEFORE) : place + _AFTER + 1]
+    rule = rerun.bound.rule
+    return Answer(
+        rule=rule,
+        labels=labels,
+        at=at,
+        steps=shown,
+        decisive=decisive,
+        gates=_gates(rule, decisive),
+        incident=rerun.incident(labels, at),
+    )
+
+
+def _holding(steps: Sequence[Step], at: Instant) -> int | None:
+    """The bin that holds the time; of states, the last reading before it."""
+    for place, step in enumerate(steps):
+        if step.judged.start <= at < step.judged.end:
+            return place
+    instants = [place for place, step in enumerate(steps) if step.judged.start == step.judged.end <= at]
+    return instants[-1] if instants else None
+
+
+def _firing(steps: Sequence[Step], since: Instant) -> int | None:
+    """The first bin since a time that left it firing; else the one that holds the time."""
+    for place, step in enumerate(steps):
+        if step.judged.start >= since and step.state in _FIRING:
+            return place
+    return _holding(steps, since)
+
+
+def _gates(rule: Rule, step: Step | None) -> Sequence[Gate]:
+    if step is None:
+        return (
+            Gate("bin", False, text="no bin of this group was judged at that time: nothing was recorded"),
+        )
+    gates = tuple(step.judged.gates)
+    if any(not gate.passed for gate in gates):
+        return gates
+    if step.judged.reading in {"breach", "long bad"} and (rule.hold or step.state not in _FIRING):
+        gates += (_hold(rule, step),)
+    return gates
+
+
+def _hold(rule: Rule, step: Step) -> Gate:
+    """Whether it has lasted as the rule asks."""
+    held = step.state in _FIRING
+    asked = f"it has to last {span(rule.hold)}" if rule.hold else "it has to be news"
+    state = "it had" if held else f"by the end of this bin it had not ({step.state})"
+    return Gate("for", held, text=f"{asked}; {state}")

@@ -1,0 +1,223 @@
+"""`watcher rules why` and `rules why-not`: the bins, the baseline and the gates behind a verdict."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from watcher.app import backtest as app
+from watcher.app import book
+from watcher.app.feeds import Feed
+from watcher.app.questions import Answer, Unclear, asked
+from watcher.cli.backtest import NONE, Samples, feed, rules_in_force
+from watcher.cli.loading import book_of
+from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, MomentOption
+from watcher.cli.screen import say, show_json, show_table
+from watcher.cli.telling import moment, one_line
+from watcher.document.complaints import nearest
+from watcher.engine.detector import Gate
+from watcher.engine.engine import BoundRule
+from watcher.errors import UserError
+from watcher.model.incident import Incident
+from watcher.model.labels import LabelSet
+from watcher.model.presentation import evidence_json, incident_json
+from watcher.model.time import rfc3339
+from watcher.model.words import number
+from watcher.runtime.rerun import Step
+
+RulesOption = Annotated[Path | None, Parameter(name="--rules", help="Rules of this folder, and no others.")]
+
+
+async def why(
+    incident: Annotated[str, Parameter(help="Its id, or as much of its beginning as no other has.")],
+    /,
+    *,
+    of: Samples = NONE,
+    rules: RulesOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> int:
+    """Show what an incident was raised for: bins, baseline, and each gate it passed."""
+    chosen = None if of.samples and config == DEFAULT_CONFIG else config
+    known = rules_in_force(rules, chosen)
+    async with feed(of, chosen) as samples:
+        found = await _incident(incident, samples, known, of, config)
+        if found is None:
+            sys.stderr.write(f"no incident has the id {incident}, or several begin with it\n")
+            return 1
+        bound = _rule(found.key.rule, known)
+        if bound is None:
+            return 1
+        answer = await asked(samples, bound, dict(found.key.labels), found.opened_at, fired=True)
+    return _tell(answer, found, json=json)
+
+
+async def why_not(
+    rule: Annotated[str, Parameter(help="Its id.")],
+    /,
+    *,
+    labels: Annotated[str, Parameter(help="The group, as resource=shop,source=cdnv; enough to name one.")],
+    at: Annotated[MomentOption, Parameter(help="When: 2026-11-22T03:00:00Z, or 6h for six hours ago.")],
+    of: Samples = NONE,
+    rules: RulesOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> int:
+    """Show which gate kept a rule quiet at a time; exit 1 when it did fire."""
+    chosen = None if of.samples and config == DEFAULT_CONFIG else config
+    bound = _rule(rule, rules_in_force(rules, chosen))
+    if bound is None:
+        return 1
+    async with feed(of, chosen) as samples:
+        answer = await asked(samples, bound, _labels(labels), at)
+    code = _tell(answer, None, json=json)
+    return 1 if isinstance(answer, Answer) and answer.incident is not None else code
+
+
+async def _incident(
+    wanted: str, samples: Feed, known: Sequence[BoundRule], of: Samples, config: Path
+) -> Incident | None:
+    """In the book; of imported samples, what a backtest of them finds."""
+    if of.samples:
+        (test,) = await app.judged(samples, [known])
+        same = [one for one in test.incidents() if one.id.startswith(wanted.lower())]
+        return same[0] if len(same) == 1 else None
+    async with book.history(book_of(config)) as history:
+        return await history.incident(wanted)
+
+
+def _rule(name: str, known: Sequence[BoundRule]) -> BoundRule | None:
+    found = next((bound for bound in known if bound.rule.id == name), None)
+    if found is None:
+        hint = nearest(name, [bound.rule.id for bound in known])
+        sys.stderr.write(f"no rule `{name}` is in force; {hint}\n")
+    return found
+
+
+def _labels(text: str) -> Mapping[str, str]:
+    pairs = [part.partition("=") for part in text.split(",") if part]
+    if not pairs or any(not name or not value for name, _, value in pairs):
+        raise UserError(f"--labels {text}: write them as resource=shop,source=cdnv")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _tell(answer: Answer | Unclear, incident: Incident | None, *, json: bool) -> int:
+    if isinstance(answer, Unclear):
+        return _tell_unclear(answer, json=json)
+    if json:
+        show_json(_answer_json(answer, incident or answer.incident))
+    else:
+        _show(answer, incident or answer.incident)
+    return 0
+
+
+def _tell_unclear(answer: Unclear, *, json: bool) -> int:
+    """No group, or several: an answer too, as a rule that judges nothing there cannot fire."""
+    groups = [dict(group) for group in answer.groups]
+    if json:
+        show_json(
+            {"fired": False, "stopped_by": {"name": "group"}, "gates": [], "bins": [], "groups": groups}
+        )
+        return 0
+    say("these labels name no single group that the rule judges", "bold")
+    say("there are:" if groups else "there is none: no series plays the rule")
+    for group in answer.groups[:50]:
+        say(f"  {_words(group)}")
+    return 0
+
+
+def _words(labels: LabelSet) -> str:
+    return ",".join(f"{name}={value}" for name, value in labels)
+
+
+def _show(answer: Answer, incident: Incident | None) -> None:
+    say(f"{answer.rule.id}  {_words(answer.labels)}", "bold")
+    if incident is not None:
+        end = "" if incident.resolved_at is None else f" to {moment(incident.resolved_at)}"
+        say(f"fired: {moment(incident.opened_at)}{end}  {one_line(incident.summary)}")
+    elif (gate := answer.stopped_by) is not None:
+        say(f"did not fire at {moment(answer.at)}: stopped by `{gate.name}`: {gate.text}")
+    else:
+        say(f"did not fire at {moment(answer.at)}")
+    say()
+    if answer.decisive is not None:
+        judged = answer.decisive.judged
+        say(f"gates of the bin {moment(judged.start)} to {moment(judged.end)}", "bold")
+    for gate in answer.gates:
+        say(f"  {'passed ' if gate.passed else 'STOPPED'}  {gate.name:<12} {_figures(gate):<24} {gate.text}")
+    say()
+    _show_bins(answer)
+
+
+def _figures(gate: Gate) -> str:
+    seen = "" if gate.seen is None else _figure(gate.seen)
+    return seen if gate.limit is None else f"{seen or '?'} against {_figure(gate.limit)}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1 else number(value)
+
+
+def _show_bins(answer: Answer) -> None:
+    roles = [*dict.fromkeys(role for step in answer.steps for role in step.judged.values)]
+    rows = [
+        (
+            ("> " if step is answer.decisive else "  ") + moment(step.judged.start),
+            *(_figure(step.judged.values[role]) if role in step.judged.values else "-" for role in roles),
+            _usual(step),
+            step.judged.reading,
+            step.state,
+            gate.name if (gate := step.judged.stopped_by) is not None else "",
+            one_line(step.judged.evidence.text),
+        )
+        for step in answer.steps
+    ]
+    columns = ("  BIN", *(role.upper() for role in roles), "USUAL", "READING", "STATE", "STOPPED BY", "SEEN")
+    if rows:
+        show_table(columns, rows, spare=("USUAL", "STATE"))
+
+
+def _usual(step: Step) -> str:
+    evidence = step.judged.evidence
+    if evidence.range is not None:
+        return " to ".join(_figure(bound) for bound in evidence.range)
+    return "" if evidence.expected is None else _figure(evidence.expected)
+
+
+def _answer_json(answer: Answer, incident: Incident | None) -> dict[str, object]:
+    return {
+        "rule": answer.rule.id,
+        "labels": dict(answer.labels),
+        "at": rfc3339(answer.at),
+        "fired": incident is not None,
+        "incident": None if incident is None else incident_json(incident),
+        "state": answer.decisive.state if answer.decisive else None,
+        "stopped_by": None if (gate := answer.stopped_by) is None else _gate_json(gate),
+        "gates": [_gate_json(gate) for gate in answer.gates],
+        "bins": [_step_json(step) for step in answer.steps],
+    }
+
+
+def _gate_json(gate: Gate) -> dict[str, object]:
+    return {
+        "name": gate.name,
+        "passed": gate.passed,
+        "seen": gate.seen,
+        "limit": gate.limit,
+        "text": gate.text,
+    }
+
+
+def _step_json(step: Step) -> dict[str, object]:
+    judged = step.judged
+    return {
+        "start": rfc3339(judged.start),
+        "end": rfc3339(judged.end),
+        "values": dict(judged.values),
+        "reading": judged.reading,
+        "state": step.state,
+        "stopped_by": None if (gate := judged.stopped_by) is None else gate.name,
+        "evidence": evidence_json(judged.evidence),
+    }
