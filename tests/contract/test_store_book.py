@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, delete, func, select
 
 from tests.databases import NOON
 from tests.store.building import (
@@ -250,26 +250,10 @@ async def test_a_tick_that_fails_half_way_writes_nothing(store: Store) -> None:
     assert not await store.batches()
 
 
-async def test_forgotten_journal_rows_go_by_stream_and_by_their_end(store: Store) -> None:
-    batches = [
-        batch(start=NOON),
-        batch(start=NOON + MINUTE),
-        batch(stream="older", start=NOON),
-        batch(source="lsw", start=NOON),
-        batch(source="lsw", stream="older", start=NOON),
-    ]
-    await store.book.commit(Tick(at=NOON, polls=[poll(*batches)]))
-    before = {("cdnv", "traffic"): NOON + MINUTE, ("lsw", "older"): NOON + HOUR, ("gone", "x"): NOON}
-    await store.book.commit(Tick(at=NOON, forget_before=before))
-
-    kept = [(one.source, one.stream, int(one.starts[0])) for one in await store.batches()]
-    assert kept == [("cdnv", "traffic", NOON + MINUTE), ("cdnv", "older", NOON), ("lsw", "traffic", NOON)]
-
-
 async def test_ids_of_the_journal_are_never_used_again(store: Store) -> None:
     """A snapshot names the last row it holds."""
     await store.book.commit(Tick(at=NOON, polls=[poll(batch())]))
-    await store.book.commit(Tick(at=NOON, forget_before={("cdnv", "traffic"): NOON + HOUR}))
+    await store.database.write(lambda connection: connection.execute(delete(tables.journal)).rowcount)
     await store.book.commit(Tick(at=NOON, polls=[poll(batch())]))
 
     highest = await store.database.read(lambda one: one.scalar(select(func.max(tables.journal.c.id))))

@@ -6,14 +6,23 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, text
 
-from tests.databases import HandClock, Server
+from alembic import command
+from tests.databases import NOON, HandClock, Server
+from tests.store.building import batch, opened
+from tests.store.recorded import Recorder
 from watcher.errors import DatabaseUnusable
+from watcher.model.time import MINUTE
+from watcher.store import tables
+from watcher.store.amend import begin
 from watcher.store.database import Database
+from watcher.store.journal import journal_values
 from watcher.store.migrate import current, scripts, upgrade
+from watcher.store.rows import incident_values
 from watcher.store.tables import SCHEMA, metadata
 
 
@@ -71,3 +80,28 @@ async def test_a_reader_is_told_to_upgrade_an_empty_database(empty_url: str) -> 
 
     with pytest.raises(DatabaseUnusable, match=r"no watcher schema.*watcher db upgrade"):
         await Database.open(empty_url, clock=HandClock(), create=False)
+
+
+def at_all_vendors(connection: Connection) -> None:
+    """The schema as version 0002 made it, with an incident and two batches."""
+    config = Config()
+    config.set_main_option("script_location", str(scripts()))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0002")
+    values = incident_values(begin(opened(), "01"))
+    connection.execute(insert(tables.incident).values({k: v for k, v in values.items() if k != "shadow"}))
+    for number in range(2):
+        connection.execute(insert(tables.journal).values(journal_values(batch(start=NOON + number * MINUTE))))
+
+
+async def test_a_database_of_before_the_history_keeps_what_it_holds(empty_url: str) -> None:
+    async with await Database.open(empty_url, clock=HandClock()) as database:
+        await database.write(at_all_vendors)
+
+        assert await upgrade(database) == "0002"
+        async with Recorder.on(database) as recorder:
+            assert [one.id for one in await recorder.store.journal.standing()] == ["01"]
+            assert len([tick async for tick in recorder.store.journal.ticks(after=0)]) == 2
+            await recorder.snapshot()
+            await recorder.compact()
+            assert [int(one.starts[0]) for one in await recorder.read()] == [NOON, NOON + MINUTE]

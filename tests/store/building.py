@@ -168,7 +168,7 @@ class Store:
 
     async def batches(self) -> list[SampleBatch]:
         """All that the journal holds."""
-        return [batch async for page in self.journal.pages() for batch in page]
+        return [entry.batch async for page in self.journal.pages() for entry in page]
 
     async def apply(
         self, *transitions: Transition, owed: Sequence[Owed] = (), at: Instant = NOON

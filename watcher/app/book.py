@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from watcher.document.secrets import SecretUrl
 from watcher.errors import DatabaseUnusable, StoreUnavailable
 from watcher.model.inventory import Known
-from watcher.model.ports import History
+from watcher.model.ports import History, Recording
 from watcher.runtime.clock import SystemClock
 from watcher.store.database import Database
 from watcher.store.history import SqlHistory
 from watcher.store.inventory import SqlInventory
 from watcher.store.migrate import upgrade as migrate
+from watcher.store.recording import SqlRecording
+from watcher.store.samples import samples_of
 from watcher.store.tables import SCHEMA
 
 
@@ -31,7 +33,10 @@ async def upgrade(at: SecretUrl) -> Upgraded:
         DatabaseUnusable: it cannot be opened, written or upgraded.
     """
     async with await Database.open(at.reveal(), clock=SystemClock()) as database:
-        return Upgraded(SCHEMA, before=await migrate(database))
+        before = await migrate(database)
+        async with samples_of(database) as samples:
+            await migrate(samples)
+        return Upgraded(SCHEMA, before)
 
 
 async def known(at: SecretUrl, sources: Collection[str]) -> Sequence[Known]:
@@ -44,12 +49,37 @@ async def known(at: SecretUrl, sources: Collection[str]) -> Sequence[Known]:
     return [one for one in items if one.gone_at is None and one.source in sources]
 
 
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """What a verb may read."""
+
+    history: History
+    recording: Recording
+
+
 @asynccontextmanager
-async def history(at: SecretUrl) -> AsyncIterator[History]:
-    """The reading side of the book in a database, beside a running daemon or without one.
+async def readers(at: SecretUrl) -> AsyncIterator[Readers]:
+    """The reading side of a database, beside a running daemon or without one.
 
     Raises:
         DatabaseUnusable: there is none, or it cannot be read.
     """
+    async with (
+        await Database.open(at.reveal(), clock=SystemClock(), create=False) as database,
+        samples_of(database, create=False) as samples,
+    ):
+        yield Readers(SqlHistory(database), SqlRecording(database, samples))
+
+
+@asynccontextmanager
+async def recording(at: SecretUrl) -> AsyncIterator[Recording]:
+    """What was read of vendors; see `readers`."""
+    async with readers(at) as opened:
+        yield opened.recording
+
+
+@asynccontextmanager
+async def history(at: SecretUrl) -> AsyncIterator[History]:
+    """The book alone; see `readers`."""
     async with await Database.open(at.reveal(), clock=SystemClock(), create=False) as database:
         yield SqlHistory(database)

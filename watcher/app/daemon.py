@@ -9,6 +9,7 @@ import anyio
 import structlog
 
 from watcher.app.lines import Shared, chance, line_to
+from watcher.app.restart import Shelves, restarted
 from watcher.app.senders import senders
 from watcher.app.settings import rules
 from watcher.collect.bus import Bus
@@ -16,7 +17,6 @@ from watcher.collect.collector import SourceSettings
 from watcher.collect.source import SourceReader
 from watcher.collect.transport import client_session
 from watcher.config import Config
-from watcher.engine.engine import Engine
 from watcher.errors import StoreError, StoreUnavailable, WatcherError
 from watcher.model.incident import Transition
 from watcher.model.inventory import Known
@@ -31,16 +31,19 @@ from watcher.notify.story import Guidance
 from watcher.runtime.clock import SystemClock
 from watcher.runtime.daemon import Parts, kept
 from watcher.runtime.daemon import run as run_parts
+from watcher.runtime.keeping import Keeping, compacting
 from watcher.runtime.pump import Listener, Pump
 from watcher.store.book import SqlBook
+from watcher.store.compaction import Compactor
 from watcher.store.database import Database
 from watcher.store.errands import SqlErrands
 from watcher.store.identity import time_ordered
 from watcher.store.inventory import SqlInventory, Stock
-from watcher.store.journal import SqlJournal
 from watcher.store.lease import Lease
 from watcher.store.migrate import upgrade as migrate
 from watcher.store.outbox import SqlOutbox
+from watcher.store.samples import samples_of
+from watcher.store.succession import succeed
 
 
 async def run(
@@ -65,29 +68,39 @@ async def run(
         session = await stack.enter_async_context(client_session())
         errands = partial(_errands, SqlErrands(database))
         shared = Shared(session, clock, chance(), partial(_present, stock, config), errands)
-        engine, untold, cursors = await _rebuilt(config, SqlJournal(database), clock)
+        samples = await stack.enter_async_context(samples_of(database))
+        await migrate(samples)
+        if rows := await succeed(database, samples):
+            structlog.get_logger().warning("samples_outlived_database", rows=rows)
+        shelves = Shelves.of(database, samples)
+        sources = {source.name: source.vendor for source in config.sources}
+        begun = await restarted(rules(config), sources, shelves, clock, known=_present(stock, config))
+        keeping = Keeping(shelves.snapshots, shelves.journal.reached, soon=not begun.is_exact)
+        compactor = Compactor(database, samples, retention=config.samples.retention, fence=lease.renew)
         bus = stack.enter_context(Bus())
         courier = await _courier(config, SqlOutbox(database), clock, shared.rng)
         pump = Pump(
             bus,
-            engine,
+            begun.engine,
             SqlBook(database, lease, time_ordered(), stock),
             clock=clock,
             router=partial(_owed, Router(config.routes, config.receivers)),
             told=partial(_told, courier, listen),
+            keeping=keeping,
         )
         parts = Parts(
             bus=bus,
             readers=[
-                partial(_read, config, source, shared, bus, cursors)
+                partial(_read, config, source, shared, bus, begun.cursors)
                 for source in config.sources
                 if only in {None, source.name}
             ],
             pump=pump,
             courier=courier.run,
             stop_courier=courier.stop,
+            chores=[keeping.run, partial(compacting, compactor, clock)],
         )
-        await run_parts(parts, stop, untold)
+        await run_parts(parts, stop, begun.untold)
 
 
 async def _stock(database: Database) -> Stock:
@@ -108,22 +121,6 @@ async def _errands(errands: SqlErrands, source: str) -> Sequence[Errand]:
     with suppress(StoreUnavailable):
         return await errands.waiting(source)
     return ()
-
-
-async def _rebuilt(
-    config: Config, journal: SqlJournal, clock: Clock
-) -> tuple[Engine, Sequence[Transition], Mapping[tuple[str, str], Cursor]]:
-    """The engine as the journal and the book say it was, and what they show to be untold."""
-    engine, states = Engine(rules(config)), await journal.engine()
-    engine.restore(states, {source.name for source in config.sources})
-    batches = 0
-    async for page in journal.pages():
-        await anyio.to_thread.run_sync(engine.recall, page)
-        batches += len(page)
-    standing = await journal.standing()
-    untold = await anyio.to_thread.run_sync(engine.rebuild, standing, states, clock.now())
-    structlog.get_logger().info("engine_rebuilt", batches=batches, untold=len(untold))
-    return engine, untold, await journal.cursors()
 
 
 async def _read(

@@ -31,6 +31,8 @@ class Parts:
     pump: Pump
     courier: Task
     stop_courier: Callable[[], None]
+    chores: Sequence[Task] = ()
+    """What goes on beside the pump until that has ended, and is then cancelled."""
 
 
 async def run(parts: Parts, stop: anyio.Event, untold: Sequence[Transition] = ()) -> None:
@@ -42,10 +44,18 @@ async def run(parts: Parts, stop: anyio.Event, untold: Sequence[Transition] = ()
     async with anyio.create_task_group() as telling:
         telling.start_soon(parts.courier)
         async with anyio.create_task_group() as path:
-            path.start_soon(parts.pump.run, untold)
+            path.start_soon(_pump, parts, untold)
             await _read(parts, stop)
             path.cancel_scope.deadline = anyio.current_time() + DRAIN / SECOND
         parts.stop_courier()
+
+
+async def _pump(parts: Parts, untold: Sequence[Transition]) -> None:
+    async with anyio.create_task_group() as chores:
+        for chore in parts.chores:
+            chores.start_soon(chore)
+        await parts.pump.run(untold)
+        chores.cancel_scope.cancel()
 
 
 @asynccontextmanager

@@ -16,7 +16,9 @@ from watcher.model.sample import Poll
 from watcher.model.snapshot import TrackState
 from watcher.model.time import Instant
 from watcher.runtime.catching_up import CatchingUp
+from watcher.runtime.keeping import Keeping
 from watcher.runtime.late import Late
+from watcher.runtime.refusals import Refusals
 
 MOST_POLLS = 64
 """Polls taken into one tick; more wait on the bus."""
@@ -37,31 +39,53 @@ class Pump:
     """
 
     def __init__(
-        self, bus: Bus, engine: Engine, book: Book, *, clock: Clock, router: Router, told: Listener
+        self,
+        bus: Bus,
+        engine: Engine,
+        book: Book,
+        *,
+        clock: Clock,
+        router: Router,
+        told: Listener,
+        keeping: Keeping | None = None,
     ) -> None:
+        """Without `keeping` no snapshot of the engine is kept."""
         self._bus = bus
         self._engine = engine
         self._book = book
         self._clock = clock
         self._router = router
         self._told = told
+        self._keeping = keeping
         self._catching_up = CatchingUp()
         self._snapshot: Sequence[TrackState] = ()
         self._late = Late()
+        self._refusals = Refusals(engine.guard)
         self._log = structlog.get_logger()
 
     async def run(self, untold: Sequence[Transition] = ()) -> None:
-        """Commit what a rebuild found untold, then pump until the bus ends.
+        """Commit what a rebuild found untold, with the snapshot it was found by; pump until the bus ends.
 
         Raises:
             LeaseLost: another daemon owns the database.
         """
-        if untold:
+        if self._keeping is not None:
+            await self._keeping.at_start(self._engine.dump)
+        if untold or (self._keeping is not None and self._keeping.durable is not None):
             await self._commit(self._tick(self._clock.now(), (), untold))
         while polls := await self._bus.take(MOST_POLLS):
             at = self._clock.now()
             transitions = await anyio.to_thread.run_sync(self._judge, polls, at)
-            await self._commit(self._tick(at, polls, transitions))
+            await self._commit(self._tick(at, [self._refusals.remarked(poll) for poll in polls], transitions))
+            if self._keeping is not None:
+                await self._keeping.after_tick(self._engine.dump)
+        await self._end()
+
+    async def _end(self) -> None:
+        if self._keeping is not None:
+            await self._keeping.at_end(self._engine.dump)
+            if self._keeping.durable is not None:
+                await self._commit(self._tick(self._clock.now(), (), ()))
 
     def _judge(self, polls: Sequence[Poll], at: Instant) -> list[Transition]:
         for poll in polls:
@@ -69,12 +93,14 @@ class Pump:
                 self._engine.ingest(batch)
         transitions = self._engine.evaluate(at)
         self._late.see(self._engine.late, at)
+        self._refusals.tell()
         return transitions
 
     def _tick(self, at: Instant, polls: Sequence[Poll], transitions: Sequence[Transition]) -> Tick:
         released = self._catching_up.see(poll.sight for poll in polls)
         changes = [(change, self._router(change, at, self._is_behind(change))) for change in transitions]
-        return Tick(at, polls, changes, released, self._engine.needed_from(), self._moved())
+        kept = self._keeping.durable if self._keeping is not None else None
+        return Tick(at, polls, changes, released, self._moved(), kept)
 
     def _moved(self) -> Sequence[TrackState] | None:
         """Where the engine stands, where that has changed."""
@@ -100,5 +126,7 @@ class Pump:
             else:
                 if wait > FIRST_WAIT:
                     self._log.info("database_available")
+                if self._keeping is not None and tick.kept is not None:
+                    self._keeping.named(tick.kept)
                 self._told(tick, committed)
                 return

@@ -22,6 +22,10 @@ class SqliteFile:
     def __str__(self) -> str:
         return f"database {self.path}"
 
+    def as_url(self) -> str:
+        """As `parse_address` reads it."""
+        return URL.create("sqlite", database=str(self.path)).render_as_string()
+
 
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
@@ -36,6 +40,12 @@ class PostgresServer:
         user = f"{self.url.username}@" if self.url.username else ""
         port = f":{self.url.port}" if self.url.port else ""
         return f"database postgresql://{user}{host}{port}/{self.url.database or ''}"
+
+
+def beside(address: SqliteFile) -> SqliteFile:
+    """The file beside it that holds samples and snapshots: `watcher.samples.db` of `watcher.db`."""
+    path = address.path
+    return SqliteFile(path.with_name(f"{path.stem}.samples{path.suffix}"))
 
 
 Address: TypeAlias = SqliteFile | PostgresServer

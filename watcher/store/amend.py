@@ -1,5 +1,6 @@
 """What a transition makes of an incident, and how its timeline tells it. Pure."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -8,7 +9,7 @@ from watcher.model.time import rfc3339
 from watcher.model.words import span
 
 
-def begin(transition: Transition, incident_id: str) -> Incident:
+def begin(transition: Transition, incident_id: str, parent_id: str | None = None) -> Incident:
     """The incident that an OPENED transition is the first word of."""
     return Incident(
         id=incident_id,
@@ -19,48 +20,50 @@ def begin(transition: Transition, incident_id: str) -> Incident:
         opened_at=transition.opened_at,
         detected_at=transition.decided_at,
         evidence=transition.evidence,
+        parent_id=parent_id,
+        shadow=transition.shadow,
     )
 
 
 def amend(incident: Incident, transition: Transition, into: Incident | None = None) -> Incident:
-    """The incident after the transition; `into` is the older one it was merged into.
+    """The incident after the transition; `into` is the older one it was merged into, or the wider one.
 
     What the engine says of an episode replaces what the book held of it: start, end, severity and, where it
     says them anew, summary and evidence.
     """
     match transition.change:
-        case Change.RESOLVED:
-            return replace(
-                _restated(incident, transition),
-                status=Status.RESOLVED,
-                resolution=transition.resolution or Resolution.RECOVERED,
-                resolved_at=transition.resolved_at,
-                recovery=transition.recovery,
-            )
-        case Change.REOPENED:
-            standing = Status.OPEN if incident.acknowledged_at is None else Status.ACKNOWLEDGED
-            return replace(
-                _restated(incident, transition),
-                status=standing,
-                resolution=None,
-                resolved_at=None,
-                recovery=None,
-            )
-        case Change.MOVED:
-            moved = transition.resolved_at is not None and incident.over
-            end = transition.resolved_at if moved else incident.resolved_at
-            reason = transition.resolution if moved else incident.resolution
-            recovery = transition.recovery or incident.recovery
-            return replace(
-                _restated(incident, transition), resolved_at=end, resolution=reason, recovery=recovery
-            )
+        case Change.RESOLVED | Change.REOPENED | Change.MOVED:
+            return _retimed(incident, transition)
+        case Change.ROSE | Change.FELL | Change.WIDENED:
+            # Where its start moved as well, MOVED says so.
+            return replace(_restated(incident, transition), opened_at=incident.opened_at)
         case Change.WITHDRAWN:
             return replace(incident, status=Status.WITHDRAWN, resolution=Resolution.CORRECTED)
         case Change.MERGED:
             older = into.id if into else None
             return replace(incident, status=Status.WITHDRAWN, resolution=Resolution.MERGED, merged_into=older)
-        case Change.OPENED | Change.UNJUDGED:
-            return incident
+        case Change.JOINED | Change.PARTED:
+            return replace(incident, parent_id=into.id if into else None)
+    return incident
+
+
+def _retimed(incident: Incident, transition: Transition) -> Incident:
+    """Ended, open again, or with another start or end."""
+    told = _restated(incident, transition)
+    if transition.change is Change.RESOLVED:
+        reason = transition.resolution or Resolution.RECOVERED
+        ended = replace(told, status=Status.RESOLVED, resolution=reason, recovery=transition.recovery)
+        return replace(ended, resolved_at=transition.resolved_at)
+    if transition.change is Change.REOPENED:
+        standing = Status.OPEN if incident.acknowledged_at is None else Status.ACKNOWLEDGED
+        return replace(told, status=standing, resolution=None, resolved_at=None, recovery=None)
+    moved = transition.resolved_at is not None and incident.over
+    return replace(
+        told,
+        resolved_at=transition.resolved_at if moved else incident.resolved_at,
+        resolution=transition.resolution if moved else incident.resolution,
+        recovery=transition.recovery or incident.recovery,
+    )
 
 
 def _restated(incident: Incident, transition: Transition) -> Incident:
@@ -72,23 +75,9 @@ def _restated(incident: Incident, transition: Transition) -> Incident:
 
 def story(before: Incident | None, after: Incident, transition: Transition) -> str:
     """One line for the timeline."""
-    text = ""
-    match transition.change:
-        case Change.OPENED:
-            text = transition.summary
-        case Change.RESOLVED:
-            text = _ending(after)
-        case Change.REOPENED:
-            text = "not over after all: " + after.summary
-        case Change.MOVED:
-            text = _movement(before or after, after)
-        case Change.WITHDRAWN:
-            text = "withdrawn: by the numbers as they stand now it was no incident"
-        case Change.MERGED:
-            text = f"merged into {after.merged_into or 'an older incident'}"
-        case Change.UNJUDGED:
-            text = transition.evidence.text or "still open, but without data to judge it by"
-    return text
+    if transition.change is Change.UNJUDGED:
+        return transition.evidence.text or "still open, but without data to judge it by"
+    return _STORIES[transition.change](before or after, after)
 
 
 _ENDINGS: Final = {
@@ -113,3 +102,19 @@ def _movement(before: Incident, after: Incident) -> str:
     if before.resolved_at != after.resolved_at and before.resolved_at and after.resolved_at:
         moves.append(f"end moved from {rfc3339(before.resolved_at)} to {rfc3339(after.resolved_at)}")
     return "; ".join(moves) or "restated: " + after.summary
+
+
+_STORIES: Final[Mapping[Change, Callable[[Incident, Incident], str]]] = {
+    Change.OPENED: lambda _, after: after.summary,
+    Change.RESOLVED: lambda _, after: _ending(after),
+    Change.REOPENED: lambda _, after: f"not over after all: {after.summary}",
+    Change.MOVED: _movement,
+    Change.WITHDRAWN: lambda *_: "withdrawn: by the numbers as they stand now it was no incident",
+    Change.MERGED: lambda _, after: f"merged into {after.merged_into or 'an older incident'}",
+    Change.ROSE: lambda before, after: f"{before.severity} before, {after.severity} now: {after.summary}",
+    Change.FELL: lambda before, after: f"{before.severity} before, {after.severity} now",
+    Change.WIDENED: lambda _, after: after.summary,
+    Change.JOINED: lambda _, after: f"part of a wider incident, {after.parent_id}",
+    Change.PARTED: lambda *_: "part of no wider incident after all",
+}
+"""By change: what the timeline says of the incident before and after it."""

@@ -16,7 +16,7 @@ from watcher.store.database import Database
 from watcher.store.dispatch import DUE, SKIPPED, Dispatch, Letter, letter_values
 from watcher.store.errands import strike_off
 from watcher.store.inventory import News, Stock, heard_in, read_items, write_inventory
-from watcher.store.journal import forget, journal_values, write_engine, write_polls
+from watcher.store.journal import journal_values, write_engine, write_kept, write_polls
 from watcher.store.lease import Lease
 from watcher.store.ledger import Entry, Ledger, mark_of
 from watcher.store.rows import identity, incident_from, incident_values, source_of
@@ -53,12 +53,13 @@ class SqlBook:
         self, connection: Connection, tick: Tick, batches: Sequence[Mapping[str, object]]
     ) -> tuple[Sequence[Committed], Sequence[News]]:
         self._lease.renew(connection)
-        write_polls(connection, tick.polls, batches)
+        write_polls(connection, tick.polls, batches, tick.at)
         strike_off(connection, tick.polls)
         news = self._news(connection, heard_in(tick.polls))
         committed = _apply(connection, tick.changes, at=tick.at, new_id=self._new_id) if tick.changes else ()
         _release(connection, tick.released, tick.at)
-        forget(connection, tick.forget_before)
+        if tick.kept is not None:
+            write_kept(connection, tick.kept)
         if tick.engine is not None:
             write_engine(connection, tick.engine)
         return committed, news
@@ -92,7 +93,7 @@ def _apply(
     touched = {entry.incident_id for entry, _owed in entries}
     dispatch = Dispatch(_letters(connection, [one.id for one in held if one.id in touched], at))
     for entry, owed in entries:
-        dispatch.owe(entry, owed)
+        dispatch.owe(entry, () if ledger[entry.incident_id].shadow else owed)
     _write_incidents(connection, ledger)
     _write_timeline(connection, [entry for entry, _owed in entries])
     _write_outbox(connection, dispatch, ledger, at)
@@ -102,8 +103,11 @@ def _apply(
 def _held(connection: Connection, transitions: Sequence[Transition]) -> Sequence[Incident]:
     """The incidents of these keys that event time allows to be meant."""
     incident = tables.incident.c
-    identities = sorted({identity(transition.key) for transition in transitions})
-    earliest = min(min(transition.was, transition.opened_at) for transition in transitions)
+    wider = [transition.wider for transition in transitions if transition.wider is not None]
+    keys = {transition.key for transition in transitions} | {one.key for one in wider}
+    identities = sorted(map(identity, keys))
+    starts = [min(transition.was, transition.opened_at) for transition in transitions]
+    earliest = min([*starts, *(one.opened_at for one in wider)])
     recent = or_(
         incident.resolved_at.is_(None), incident.resolved_at >= earliest, incident.opened_at >= earliest
     )

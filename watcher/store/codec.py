@@ -37,6 +37,7 @@ class _Header(msgspec.Struct, frozen=True):
     names: dict[str, str]
     exemplars: tuple[tuple[int, int, dict[str, str]], ...]
     complete: bool = False
+    partial: bool = False
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -59,11 +60,12 @@ def encode(batch: SampleBatch) -> bytes:
             names=dict(batch.names),
             exemplars=tuple((one.entity, one.at, dict(one.facts)) for one in batch.exemplars),
             complete=batch.complete,
+            partial=batch.partial,
         )
     )
     starts = batch.starts.astype(_INSTANT).tobytes()
     parts = (_LENGTH.pack(len(header)), header, starts, _shuffled(batch.values))
-    return zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(parts))
+    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(b"".join(parts))
 
 
 def decode(payload: bytes) -> SampleBatch:
@@ -87,6 +89,7 @@ def decode(payload: bytes) -> SampleBatch:
         names=header.names,
         exemplars=tuple(Exemplar(*one) for one in header.exemplars),
         complete=header.complete,
+        partial=header.partial,
     )
 
 

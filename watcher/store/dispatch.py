@@ -27,13 +27,18 @@ _TELLINGS: Final[Mapping[Change, Telling]] = {
     Change.WITHDRAWN: Telling.WITHDRAWN,
     Change.MERGED: Telling.WITHDRAWN,
     Change.UNJUDGED: Telling.UNJUDGED,
+    Change.ROSE: Telling.ROSE,
+    Change.WIDENED: Telling.WIDENED,
+    Change.PARTED: Telling.OPENED,
 }
-"""A moved start or end is in the book and in the timeline, and told to nobody."""
+"""A moved start or end and a fallen severity are in the book and in the timeline, and told to nobody."""
 
 _WORDS: Final = frozenset({DUE, DONE})
 """States of a row that its target has heard, or will."""
 _OPENINGS: Final = frozenset({Telling.OPENED, Telling.REOPENED})
 _ENDINGS: Final = frozenset({Telling.RESOLVED, Telling.WITHDRAWN})
+_GOING_ON: Final = frozenset({Telling.ROSE, Telling.WIDENED})
+"""What an incident says while it stands: to who has not heard of it, it is an opening."""
 REMINDED: Final = _OPENINGS | {Telling.REMINDER}
 """What the next reminder follows, however it was settled, while the incident stands open."""
 
@@ -74,21 +79,26 @@ class Dispatch:
 
     def owe(self, entry: Entry, owed: Sequence[Owed]) -> None:
         """Take in what one applied transition owes."""
+        targets = self._letters[entry.incident_id]
+        if entry.transition.change is Change.JOINED:
+            for letters in targets.values():
+                self._drop(letters, frozenset(Telling), "a wider incident tells of it")
         telling = _TELLINGS.get(entry.transition.change)
         if telling is None:
             return
-        targets = self._letters[entry.incident_id]
         if telling in _ENDINGS:
             for letters in targets.values():
                 self._drop(letters, _mooted(telling), f"over before it was told ({telling})")
         for one in owed:
             letters = targets[one.target]
-            if one.follows and not any(letter.state in _WORDS for letter in letters):
+            is_first = not any(letter.state in _WORDS for letter in letters)
+            if one.follows and is_first:
                 continue
-            needed = _needed(telling, letters)
-            self._drop(letters, _superseded(telling), f"superseded by {telling}")
-            letters.append(_letter(entry, telling, one, letters, needed=needed))
-            if not needed and _wants_reminder(telling, one, letters):
+            word = Telling.OPENED if is_first and telling in _GOING_ON else telling
+            needed = _needed(word, letters)
+            self._drop(letters, _superseded(word), f"superseded by {word}")
+            letters.append(_letter(entry, word, one, letters, needed=needed))
+            if not needed and _wants_reminder(word, one, letters):
                 letters.append(_reminder(entry, one))
 
     @property
@@ -154,6 +164,8 @@ def _superseded(telling: Telling) -> frozenset[Telling]:
     """What a newer word to the same target replaces while it is undelivered."""
     if telling is Telling.UNJUDGED:
         return frozenset({Telling.UNJUDGED})
+    if telling in _GOING_ON:
+        return _GOING_ON
     return frozenset(Telling)
 
 
@@ -168,6 +180,8 @@ def _needed(telling: Telling, letters: Sequence[Letter]) -> bool:
     told = [one.telling for one in letters if one.state == DONE or (one.state == DUE and one.sending)]
     last = told[-1] if told else None  # anything but an ending says that it stands
     match telling:
+        case Telling.ROSE | Telling.WIDENED:
+            return not any(one.waiting and one.telling in _OPENINGS for one in letters)
         case Telling.WITHDRAWN:
             return last is not None and last is not Telling.WITHDRAWN
         case Telling.OPENED | Telling.REOPENED:

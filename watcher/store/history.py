@@ -112,6 +112,8 @@ def _filtered(query: IncidentQuery) -> Select[tuple[object, ...]]:
         statement = statement.where(incident.status.in_(sorted(query.status)))
     if query.severity is not None:
         statement = statement.where(incident.severity == int(query.severity))
+    if query.shadow is not None:
+        statement = statement.where(incident.shadow.is_(query.shadow))
     if query.rule:
         statement = statement.where(incident.rule == query.rule)
     for name, value in query.labels.items():

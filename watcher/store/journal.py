@@ -3,23 +3,35 @@
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, literal, select
+from sqlalchemy import BigInteger, Connection, Row, func, insert, literal, select
 
 from watcher.model.incident import Incident, Status
+from watcher.model.ports import Ticked
 from watcher.model.sample import Cursor, Poll, SampleBatch, Sight
-from watcher.model.snapshot import TrackState
+from watcher.model.snapshot import Kept, TrackState
 from watcher.model.time import DAY, Duration, Instant
 from watcher.store import codec, snapshot, tables
+from watcher.store.chunks import Entry
 from watcher.store.database import Database
 from watcher.store.rows import incident_from
 from watcher.store.statements import upsert
+
+_Row: TypeAlias = "Row[int, Instant, bool, bytes]"
 
 _PAGE: Final = 64
 """Batches read at once: a page of the largest is some tens of megabytes."""
 _FOUND_AGAIN: Final[Duration] = DAY
 """How long before the oldest frozen edge an episode may have ended that the engine finds again."""
+
+
+_ENTRY: Final = (
+    tables.journal.c.id,
+    tables.journal.c.at,
+    tables.journal.c.opens,
+    tables.journal.c.payload,
+)
 
 
 class SqlJournal:
@@ -28,18 +40,40 @@ class SqlJournal:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def pages(self) -> AsyncIterator[Sequence[SampleBatch]]:
-        """Every batch in the journal, in commit order, a page at a time: together they may not fit memory."""
-        last = 0
+    async def pages(self, after: int = 0) -> AsyncIterator[Sequence[Entry]]:
+        """Every row after the given one, in commit order, by the page: all of them may not fit memory."""
+        last = after
         while rows := await self._database.read(partial(_page, after=last)):
-            payloads = [payload for _id, payload in rows]
-            yield await self._database.apart(partial(_decoded, payloads))
-            last = rows[-1][0]
+            yield await self._database.apart(partial(_decoded, rows))
+            last = rows[-1].id
+
+    async def ticks(self, after: int) -> AsyncIterator[Ticked]:
+        """What was committed after a row, tick by tick."""
+        at, batches = 0, list[SampleBatch]()
+        last = after
+        while rows := await self._database.read(partial(_page, after=last)):
+            for row, entry in zip(rows, await self._database.apart(partial(_decoded, rows)), strict=True):
+                if row.opens and batches:
+                    yield Ticked(at, batches)
+                    batches = []
+                at = entry.at
+                batches.append(entry.batch)
+            last = rows[-1].id
+        if batches:
+            yield Ticked(at, batches)
+
+    async def reached(self) -> int:
+        """The newest row; of the writer alone it is what its last commit wrote."""
+        return await self._database.read(read_reached)
+
+    async def kept(self) -> Kept | None:
+        """The snapshot that a restart begins from; None before there was one."""
+        return await self._database.read(read_kept)
 
     async def newest(self) -> Sequence[SampleBatch]:
         """The last batch of every stream: what its source gives at present."""
-        payloads = await self._database.read(_newest)
-        return await self._database.apart(partial(_decoded, payloads))
+        rows = await self._database.read(_newest)
+        return [entry.batch for entry in await self._database.apart(partial(_decoded, rows))]
 
     async def cursors(self) -> Mapping[tuple[str, str], Cursor]:
         """By (source, stream)."""
@@ -58,21 +92,27 @@ class SqlJournal:
         return await self._database.read(_standing)
 
 
-def _page(connection: Connection, after: int) -> Sequence[tuple[int, bytes]]:
+def _page(connection: Connection, after: int) -> Sequence[_Row]:
     journal = tables.journal.c
-    query = select(journal.id, journal.payload).where(journal.id > after).order_by(journal.id).limit(_PAGE)
-    return [(row.id, row.payload) for row in connection.execute(query)]
+    query = select(*_ENTRY).where(journal.id > after).order_by(journal.id).limit(_PAGE)
+    return connection.execute(query).all()
 
 
-def _newest(connection: Connection) -> Sequence[bytes]:
+def _newest(connection: Connection) -> Sequence[_Row]:
     journal = tables.journal.c
     last = select(func.max(journal.id)).group_by(journal.source, journal.stream)
-    query = select(journal.payload).where(journal.id.in_(last)).order_by(journal.id)
-    return [row.payload for row in connection.execute(query)]
+    return connection.execute(select(*_ENTRY).where(journal.id.in_(last)).order_by(journal.id)).all()
 
 
-def _decoded(payloads: Iterable[bytes]) -> list[SampleBatch]:
-    return [codec.decode(payload) for payload in payloads]
+def read_reached(connection: Connection) -> int:
+    """A journal whose rows have all become history says nothing: the snapshot that let them does."""
+    newest: int | None = connection.scalar(select(func.max(tables.journal.c.id)))
+    kept = read_kept(connection)
+    return max(newest or 0, kept.row if kept else 0)
+
+
+def _decoded(rows: Iterable[_Row]) -> list[Entry]:
+    return [Entry(row.id, row.at, codec.decode(row.payload)) for row in rows]
 
 
 def _standing(connection: Connection) -> Sequence[Incident]:
@@ -120,11 +160,12 @@ def journal_values(batch: SampleBatch) -> dict[str, object]:
 
 
 def write_polls(
-    connection: Connection, polls: Sequence[Poll], batches: Sequence[Mapping[str, object]]
+    connection: Connection, polls: Sequence[Poll], batches: Sequence[Mapping[str, object]], at: Instant
 ) -> None:
     """Journal the batches (their `journal_values`), move the cursors, keep the last sight of each stream."""
     if batches:
-        connection.execute(insert(tables.journal), batches)
+        ticked = [{**values, "at": at, "opens": number == 0} for number, values in enumerate(batches)]
+        connection.execute(insert(tables.journal), ticked)
     cursors = {(poll.cursor.source, poll.cursor.stream): poll.cursor for poll in polls if poll.cursor}
     sights: dict[tuple[str, str], Sight] = {
         (poll.sight.source, poll.sight.stream): poll.sight for poll in polls
@@ -133,21 +174,17 @@ def write_polls(
     upsert(connection, tables.sight, [asdict(sight) for sight in sights.values()])
 
 
+def write_kept(connection: Connection, kept: Kept) -> None:
+    """Name the snapshot that a restart begins from."""
+    upsert(connection, tables.kept, [{"id": 1, "token": kept.token, "row": kept.row}])
+
+
+def read_kept(connection: Connection) -> Kept | None:
+    """The snapshot that a restart begins from; None before there was one."""
+    row = connection.execute(select(tables.kept.c.token, tables.kept.c.row)).one_or_none()
+    return None if row is None else Kept(row.token, row.row)
+
+
 def write_engine(connection: Connection, states: Sequence[TrackState]) -> None:
     """Keep where the engine stands, in place of where it stood."""
     upsert(connection, tables.engine_state, [{"id": 1, "payload": snapshot.encode(states)}])
-
-
-def forget(connection: Connection, before: Mapping[tuple[str, str], Instant]) -> None:
-    """Drop journal rows that end at or before the instant of their (source, stream)."""
-    journal = tables.journal.c
-    if before:
-        ended = delete(tables.journal).where(
-            journal.source == bindparam("of"),
-            journal.stream == bindparam("name"),
-            journal.last_end <= bindparam("until"),
-        )
-        connection.execute(
-            ended,
-            [{"of": source, "name": stream, "until": until} for (source, stream), until in before.items()],
-        )

@@ -49,6 +49,11 @@ class Ledger:
         return self._incidents[incident_id]
 
     @property
+    def incidents(self) -> Sequence[Incident]:
+        """Every incident as it stands by now, in the order in which they were first heard of."""
+        return [*self._incidents.values()]
+
+    @property
     def added(self) -> Sequence[Incident]:
         """Incidents that the database does not hold yet."""
         return [one for one in self._incidents.values() if one.id not in self._before]
@@ -66,19 +71,31 @@ class Ledger:
         if any((incident.id, mark) in self._marks for incident in family):
             return None
         before = _meant(transition, family)
+        wider = self._wider(transition)
         if transition.change is Change.OPENED:
             if before is not None:
                 return None
-            after = begin(transition, self._new_id(transition.decided_at))
+            after = begin(transition, self._new_id(transition.decided_at), wider.id if wider else None)
         else:
             if before is None:
                 return None
-            after = amend(before, transition, _older(transition, family, before))
+            into = _older(transition, family, before) if transition.change is Change.MERGED else wider
+            after = amend(before, transition, into)
             if after == before and transition.change is not Change.UNJUDGED:
                 return None
         self._put(after)
         self._marks.add((after.id, mark))
         return Entry(after.id, transition, mark, story(before, after, transition))
+
+    def _wider(self, transition: Transition) -> Incident | None:
+        """The wider incident that a transition names."""
+        named = transition.wider
+        if named is None:
+            return None
+        family = [self._incidents[one] for one in self._by_key[named.key]]
+        live = [one for one in family if one.status is not Status.WITHDRAWN]
+        same = [one for one in live if one.opened_at == named.opened_at]
+        return next(iter(same), None) or max(live, key=lambda one: one.opened_at, default=None)
 
     def _put(self, incident: Incident) -> None:
         if incident.id not in self._incidents:
@@ -111,8 +128,6 @@ def _overlaps(incident: Incident, transition: Transition) -> bool:
 
 
 def _older(transition: Transition, family: Sequence[Incident], younger: Incident) -> Incident | None:
-    if transition.change is not Change.MERGED:
-        return None
     others = [one for one in family if one.id != younger.id and one.status is not Status.WITHDRAWN]
     same = [one for one in others if one.opened_at == transition.opened_at]
     before = [one for one in others if one.opened_at <= younger.opened_at]

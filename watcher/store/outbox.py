@@ -127,12 +127,16 @@ def _retire(connection: Connection, known: Collection[str], at: Instant) -> int:
 
 
 def _remind(connection: Connection, ids: Sequence[int], at: Instant) -> None:
-    """Owe the next reminder of what is settled now and still open; who acknowledged needs none."""
+    """Owe the next reminder of what is settled now and still open; who acknowledged needs none.
+
+    Nor does who hears of a wider incident that explains it.
+    """
     query = (
         select(outbox)
         .join(incident, incident.c.id == outbox.c.incident_id)
         .where(outbox.c.id.in_(ids), _OPEN, outbox.c.repeat > 0)
         .where(outbox.c.telling.in_(REMINDED), incident.c.status == Status.OPEN)
+        .where(incident.c.parent_id.is_(None))
     )
     reminders = [
         {

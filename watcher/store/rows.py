@@ -64,6 +64,7 @@ def incident_values(incident: Incident) -> dict[str, object]:
         "evidence": _encode(incident.evidence).decode(),
         "recovery": _encode(incident.recovery).decode() if incident.recovery else None,
         "drill": incident.drill,
+        "shadow": incident.shadow,
     }
 
 
@@ -85,4 +86,5 @@ def incident_from(row: RowMapping) -> Incident:
         evidence=_evidence(row["evidence"]),
         recovery=_evidence(row["recovery"]) if row["recovery"] else None,
         drill=row["drill"],
+        shadow=row["shadow"],
     )

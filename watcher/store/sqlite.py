@@ -30,6 +30,8 @@ _STEPS: Final = 20_000
 """Virtual machine instructions between two looks at a deadline: some tenths of a millisecond."""
 _READERS: Final = 4
 _GUARD: Final = "guard"
+_LOG: Final = 16 * 2**20
+"""Bytes that the write-ahead log keeps once it has been written back."""
 
 
 class InlineDriver:
@@ -148,6 +150,8 @@ def _writer(path: Path, patience: Duration) -> Engine:
         # NORMAL survives any death of the process, but a power cut may undo the last commits. Then a message
         # already sent would be sent again under a new id. FULL costs one fsync a tick, in this thread.
         connection.execute("PRAGMA synchronous = FULL")
+        # A snapshot passes through the log whole; the log need not stay as large.
+        connection.execute(f"PRAGMA journal_size_limit = {_LOG}")
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:

@@ -19,10 +19,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
+    true,
 )
 
-SCHEMA: Final = "0002"
+SCHEMA: Final = "0003"
 """The revision these tables stand at; known here, so that an up-to-date database starts without alembic."""
 
 metadata = MetaData(
@@ -60,6 +62,7 @@ incident = Table(
     Column("evidence", Text, nullable=False),
     Column("recovery", Text),
     Column("drill", Boolean, nullable=False),
+    Column("shadow", Boolean, nullable=False, server_default=false()),  # recorded, told to nobody
     # Two episodes of one key cannot start together, so no restart can open one twice.
     Index(
         "uq_incident_episode",
@@ -151,6 +154,8 @@ journal = Table(
     Column("first_start", BigInteger, nullable=False),
     Column("last_end", BigInteger, nullable=False),
     Column("payload", LargeBinary, nullable=False),
+    Column("at", BigInteger, nullable=False, server_default=text("0")),  # what the engine was told
+    Column("opens", Boolean, nullable=False, server_default=true()),  # the first row of its tick
     Index("ix_journal_source_stream_last_end", "source", "stream", "last_end"),
     sqlite_autoincrement=True,
 )
@@ -160,6 +165,14 @@ engine_state = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),  # one row: 1
     Column("payload", LargeBinary, nullable=False),
+)
+
+kept = Table(
+    "kept",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # one row: 1
+    Column("token", Text, nullable=False),  # the snapshot that counts; another one was never adopted
+    Column("row", BigInteger, nullable=False),  # the last journal row it holds
 )
 
 lease = Table(
@@ -215,4 +228,75 @@ errand = Table(
     Column("until", BigInteger),
     Column("asked_at", BigInteger, nullable=False),
     sqlite_autoincrement=True,
+)
+
+# --- beside: on SQLite these are used in a file of its own, on Postgres in the same database
+
+snapshot = Table(
+    "snapshot",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("row", BigInteger, nullable=False),
+    Column("format", Integer, nullable=False),
+    Column("pieces", Integer, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+)
+
+snapshot_piece = Table(
+    "snapshot_piece",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("payload", LargeBinary, nullable=False),
+)
+
+sample_stream = Table(
+    "sample_stream",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("width", BigInteger, nullable=False),
+    UniqueConstraint("source", "stream", "width"),
+    sqlite_autoincrement=True,
+)
+
+sample_label = Table(
+    "sample_label",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("stream_id", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),  # of what follows: labels may be too long for an index
+    Column("metric", Text, nullable=False),  # empty: the labels of an entity
+    Column("labels", Text, nullable=False),
+    Column("seen", BigInteger, nullable=False),  # the last end of a chunk that names it
+    UniqueConstraint("stream_id", "digest"),
+    sqlite_autoincrement=True,
+)
+
+sample_chunk = Table(
+    "sample_chunk",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("stream_id", BigInteger, nullable=False),
+    Column("first_row", BigInteger, nullable=False),  # of the journal, as is the next
+    Column("last_row", BigInteger, nullable=False),
+    Column("first_start", BigInteger, nullable=False),
+    Column("last_end", BigInteger, nullable=False),
+    Column("samples", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    # One chunk holds a row of the journal, however often it is written.
+    UniqueConstraint("stream_id", "first_row"),
+    Index("ix_sample_chunk_last_end", "last_end"),
+    sqlite_autoincrement=True,
+)
+
+sample_block = Table(
+    "sample_block",
+    metadata,
+    Column("chunk_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("metric_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("payload", LargeBinary, nullable=False),
 )
