@@ -186,3 +186,139 @@ def test_pytest_runs_each_case_as_a_test_and_leaves_other_yaml_alone(pytester: p
 
     outcome.assert_outcomes(passed=1, failed=1)
     outcome.stdout.fnmatch_lines(["*slow.test.yaml:15:*: opened_at: expected 9m, got 10m*"])
+
+
+# --- severities, corrections, listings, examples
+
+GRADED = RULE.replace("severity: info", "severity: {info: {}, critical: {above: 100}}").replace(
+    "for: 2m", "for: 2 of 3"
+)
+
+
+def told(tmp_path: Path, case: str, rule: str = RULE) -> list[str]:
+    """What came otherwise, for one case written out."""
+    (result,) = run_file(proof(tmp_path, f"rule: slow\ncases:\n- case: x\n{case}", rule))
+    return [problem.what for problem in result.problems]
+
+
+def test_a_severity_is_expected_at_a_time_and_in_the_end(tmp_path: Path) -> None:
+    case = """\
+  given: {"watcher_data_delay_seconds{stream=a}": "5x9 90x3 200x3 5x9"}
+  expect:
+  - {at: 14m, state: firing, severity: info}
+  - {at: 16m, state: firing, severity: critical}
+  - incidents: [{severity: critical}]
+"""
+
+    assert told(tmp_path, case, GRADED) == []
+    assert told(
+        tmp_path,
+        case.replace("16m, state: firing, severity: critical", "16m, state: firing, severity: info"),
+        GRADED,
+    ) == ["expected info at 16m, but stream=a is critical"]
+
+
+CORRECTED = """\
+  given: {"watcher_data_delay_seconds{stream=a}": "5x9 90x9 5x9"}
+  corrected: [{at: 25m, given: {"watcher_data_delay_seconds{stream=a}": "5x12 90x6 5x9"}}]
+  expect:
+  - {at: 15m, state: firing}
+  - incidents: [{opened_at: 13m, resolved_at: 20m}]
+"""
+
+
+def test_what_comes_corrected_is_judged_again(tmp_path: Path) -> None:
+    assert told(tmp_path, CORRECTED) == []
+    assert (
+        told(
+            tmp_path,
+            CORRECTED.replace("5x12 90x6 5x9", "5x29").replace("{opened_at: 13m, resolved_at: 20m}", ""),
+        )
+        == []
+    )
+
+
+def test_what_comes_late_was_missing_before(tmp_path: Path) -> None:
+    late = CORRECTED.replace('"5x9 90x9 5x9"', '"5x9 _x9 5x9"').replace("state: firing", "state: inactive")
+
+    assert told(tmp_path, late) == []
+
+
+def test_a_correction_after_the_last_bin_comes_too(tmp_path: Path) -> None:
+    assert told(tmp_path, CORRECTED.replace("at: 25m", "at: 90m")) == []
+
+
+def test_what_a_listing_lacks_is_gone_and_what_it_does_not_say_is_unknown(tmp_path: Path) -> None:
+    rule = RULE.replace("watcher_data_delay_seconds", "http_probe_duration_seconds").replace(
+        "stream", "target"
+    )
+    case = """\
+  given:
+    "http_probe_duration_seconds{target=a}": "90x9 stalex5"
+    "http_probe_duration_seconds{target=b}": "90x9 _x5"
+  expect:
+  - {at: 15m, state: inactive, labels: {target: a}}
+  - {at: 15m, state: firing, labels: {target: b}}
+  - incidents:
+    - {labels: {target: a}, resolved_at: 10m, resolution: gone}
+    - {labels: {target: b}, resolved_at: null}
+"""
+    text = f"rule: slow\nwidth: 0s\ncases:\n- case: x\n{case}"
+    (result,) = run_file(proof(tmp_path, text, rule))
+
+    assert [problem.what for problem in result.problems] == []
+
+
+def test_examples_become_the_reason_in_the_text(tmp_path: Path) -> None:
+    case = """\
+  given: {"watcher_data_delay_seconds{stream=a}": "5x9 90x3 5x9"}
+  examples: [{series: "watcher_data_delay_seconds{stream=a}", at: 11m, facts: {reason: the queue is full}}]
+  expect: [{incidents: [{text: "90, above 60: the queue is full"}]}]
+"""
+
+    assert told(tmp_path, case) == []
+
+
+def test_days_of_bins_are_judged_in_few_pieces_as_they_are_one_by_one(tmp_path: Path) -> None:
+    case = """\
+  given: {"watcher_data_delay_seconds{stream=a}": "5x1440 90x3 5x1440 90x3 5x100"}
+  expect: [{incidents: [{opened_at: 1441m, resolved_at: 1445m}, {opened_at: 2886m, resolved_at: 2890m}]}]
+"""
+    asked = "".join(
+        f"  - {{at: {minute}m, state: inactive}}\n" for minute in range(1, 2_880, 97) if minute != 1444
+    )
+
+    assert told(tmp_path, case) == []
+    assert (
+        told(tmp_path, case.replace("expect: [", f"expect:\n{asked}  - ").rstrip().removesuffix("]") + "\n")
+        == []
+    )
+
+
+def test_a_rule_that_extends_another_is_proven_as_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(RULE.replace("rule: slow", "rule: base"))
+
+    (result,) = run_file(proof(tmp_path, PROOF, "rule: slow\nextends: base\nwith: {above: 80}\n"))
+
+    assert result.passed, result.problems
+
+
+def test_a_wider_incident_and_what_it_explains_are_expected_together(tmp_path: Path) -> None:
+    rule = RULE.replace("watcher_data_delay_seconds", "cdn_requests, tier: edge").replace(
+        "stream", "resource"
+    )
+    series = "".join(
+        f"    'cdn_requests{{tier=edge,resource={name},account=one}}': '5x9 90x5 5x9'\n" for name in "abc"
+    )
+    leaves = "".join(f"    - {{labels: {{resource: {name}}}, wider: {{account: one}}}}\n" for name in "abc")
+    wider = "    - {labels: {account: one}, wider: null, opened_at: 10m, resolved_at: 16m}\n"
+    case = f"  given:\n{series}  expect:\n  - incidents:\n{wider}{leaves}"
+
+    assert told(tmp_path, case, rule) == []
+    assert told(tmp_path, case.replace("wider: null", "wider: {account: one}"), rule) != []
+
+
+def test_a_wrong_wider_incident_is_said_in_words(tmp_path: Path) -> None:
+    (what,) = run(tmp_path, "{incidents: [{wider: {account: one}}]}")
+
+    assert what.startswith("wider: expected {'account': 'one'}, got none")

@@ -169,3 +169,159 @@ def test_a_role_that_speaks_for_many_needs_not_every_label_of_the_groups(tmp_pat
 
     assert not any("has no label" in one for one in findings(tmp_path, rule.replace("[stream]", "[status]")))
     assert any("has no label" in one for one in findings(tmp_path, rule.replace("[stream]", "[check]")))
+
+
+# --- what can never be
+
+SPIKE = """\
+rule: late
+detector: threshold
+match:
+  value: {metric: cdn_responses, tier: edge, status_class: 5xx}
+  whole: {metric: cdn_requests, tier: edge}
+by: [resource]
+with: {aggregate: share, window: 5m, above: 0.05, min_count: 100}
+for: 5m
+keep_firing_for: 0s
+severity: warning
+summary: "{subject}: {text}"
+why: w
+false_alarms: f
+runbook: r
+"""
+
+
+def impossible(folder: Path, rule: str) -> list[str]:
+    """Findings but those on the proof, which is of another rule."""
+    return [one for one in findings(folder, rule) if ".test.yaml" not in one]
+
+
+def test_a_rule_that_can_be_is_without_a_finding(tmp_path: Path) -> None:
+    assert impossible(tmp_path, SPIKE) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "finding"),
+    [
+        (
+            "tier: edge, status",
+            "tier: egde, status",
+            ".yaml:4:40: no `cdn_responses` has tier=egde; did you mean `edge`?",
+        ),
+        ("5xx", "5XX", ".yaml:4:60: no `cdn_responses` has status_class=5XX; known: 1xx, 2xx"),
+        ("5xx", '"~5.."', None),
+        ("5xx", '"~6.."', ".yaml:4:60: no `cdn_responses` has status_class=~6..; known: 1xx"),
+        (
+            "edge, status_class: 5xx",
+            'edge, resource: ""',
+            ".yaml:4:56: `resource` is in `by`, and here it must be absent",
+        ),
+        (
+            "above: 0.05",
+            "above: 5",
+            ".yaml:7:45: above: 5 is outside 0 to 1, where the metric lies; shares are",
+        ),
+        ("above: 0.05", "above: 1", ".yaml:7:45: above: 1 is never passed: nothing is beyond it"),
+        ("above: 0.05", "below: 0", ".yaml:7:45: below: 0 is never passed"),
+        (
+            "metric: cdn_requests",
+            "metric: cdn_bytes",
+            ".yaml:4:19: responses are no share of bytes; take a metric",
+        ),
+        (
+            "aggregate: share, window: 5m, above: 0.05",
+            "above: 5",
+            None,
+        ),
+        ("for: 5m", "for: 1 of 3", ".yaml:8:6: `for` is 1 of 3: one bad bin fires"),
+        ("for: 5m", "for: 3 of 5", None),
+        (
+            "severity: warning",
+            "severity: {warning: {}, critical: {above: 0.02}}",
+            ".yaml:10:25: warning is never seen: where it breaches, critical does too; make the limits",
+        ),
+        ("severity: warning", "severity: {warning: {}, critical: {}}", ".yaml:10:25: warning is never seen"),
+        ("severity: warning", "severity: {warning: {}, critical: {above: 0.2}}", None),
+        (
+            "severity: warning",
+            "severity: {warning: {}}",
+            ".yaml:10:11: one severity alone needs no parameters",
+        ),
+        (
+            "severity: warning",
+            "severity: {warning: {}, critical: {above: 20}}",
+            ".yaml:10:43: above: 20 is outside 0 to 1",
+        ),
+        ("for: 5m", "clear_when: {above: 0.01}\nfor: 5m", None),
+        (
+            "for: 5m",
+            "clear_when: {above: 0.1}\nfor: 5m",
+            ".yaml:8:21: above: passed later than the 0.05 of `with`, so that it changes",
+        ),
+        ("for: 5m", "clear_when: {}\nfor: 5m", ".yaml:8:1: clear_when: the same as `with`"),
+    ],
+)
+def test_what_can_never_be_is_found_in_its_place(
+    tmp_path: Path, written: str, instead: str, finding: str | None
+) -> None:
+    found = impossible(tmp_path, SPIKE.replace(written, instead, 1))
+
+    assert found == [] if finding is None else any(one.startswith(finding) for one in found), found
+
+
+@pytest.mark.parametrize(
+    ("match", "params", "finding"),
+    [
+        (
+            "cdn_request_duration_seconds, tier: edge, size: a",
+            "above: 2000",
+            "above: 2 000 seconds; `cdn_request",
+        ),
+        ("cdn_request_duration_seconds, tier: edge, size: a", "above: 2", None),
+        ("watcher_data_delay_seconds", "above: 7200", None),
+        ("cdn_requests, tier: edge", "above: 2, min_count: 5", "min_count without `whole`: nothing tells"),
+        (
+            "http_probe_up",
+            "below: 1, aggregate: mean, window: 5m",
+            "window: `http_probe_up` is a state, which has",
+        ),
+        ("http_probe_up", "stale_after: 15m, window: 5m", "stale_after: `http_probe_up` is a state"),
+        ("http_probe_up", "below: 1", None),
+        ("api_calls, outcome: broken", "above: 5", "no `api_calls` has outcome=broken"),
+        (
+            "cdn_status_responses, tier: edge, status: 50x",
+            "above: 5",
+            "no `cdn_status_responses` has status=50x; codes",
+        ),
+        ("cdn_status_responses, tier: edge, status: ~5.*", "above: 5", None),
+        (
+            "watcher_failed, family: netwrk",
+            "above: 0",
+            "no `watcher_failed` has family=netwrk; did you mean `network`",
+        ),
+    ],
+)
+def test_limits_fit_the_metric(tmp_path: Path, match: str, params: str, finding: str | None) -> None:
+    rule = RULE.replace("watcher_data_delay_seconds", match).replace("above: 60", params)
+    found = impossible(tmp_path, rule.replace("by: [stream]", "by: []"))
+
+    assert found == [] if finding is None else any(finding in one for one in found), found
+
+
+def test_a_rule_that_extends_another_is_linted_as_it_stands_and_writes_what_differs(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(RULE.replace("rule: late", "rule: base"))
+
+    assert findings(tmp_path, "rule: late\nextends: base\nwith: {above: 80}\n") == []
+    (nothing,) = findings(tmp_path, "rule: late\nextends: base\n")
+    (wrong,) = findings(tmp_path, "rule: late\nextends: base\nwith: {below: 0.5}\n")
+    (order,) = findings(tmp_path, "rule: late\nwith: {above: 80}\nextends: base\n")
+
+    assert nothing.startswith(".yaml:2:1: it changes nothing of `base`; write what differs [differs]")
+    assert "look to different sides" in wrong
+    assert order.startswith(".yaml:2:1: `extends` comes before `with`")
+
+
+def test_a_rule_may_extend_a_shipped_one(tmp_path: Path) -> None:
+    text = "rule: late\nextends: http_5xx_spike\nwith: {floor: 0.01}\nmode: shadow\n"
+
+    assert [one for one in findings(tmp_path, text) if ".test.yaml" not in one] == []

@@ -4,9 +4,10 @@ import pytest
 
 from watcher.document.load import load_yaml
 from watcher.engine.detectors.ratio_spike import RatioSpike, RatioSpikeParams
+from watcher.engine.detectors.threshold import ThresholdParams
 from watcher.errors import ConfigurationError
 from watcher.model.labels import Matcher, Selector
-from watcher.model.rule import Severity
+from watcher.model.rule import Mode, NofM, Severity
 from watcher.model.time import MINUTE
 from watcher.rulebook.detectors import detector, known
 from watcher.rulebook.loader import bind, load_rule
@@ -142,3 +143,78 @@ def test_the_shipped_detectors_are_found_by_name() -> None:
     assert {"ratio_spike", "level_drop", "expiry", "threshold"} <= set(known())
     assert detector("ratio_spike") is RatioSpike
     assert detector("nothing") is None
+
+
+# --- what an incident needs, when it is clear, and how bad it is
+
+GRADED = """\
+rule: graded
+detector: threshold
+match: {metric: cdn_hit_ratio}
+by: [resource]
+with: {below: 0.5}
+clear_when: {below: 0.6}
+for: 3 of 5
+severity: {warning: {}, critical: {below: 0.2}}
+mode: shadow
+"""
+
+
+def test_a_rule_may_count_bins_clear_later_and_grade() -> None:
+    rule = load_rule(load_yaml(GRADED))
+
+    assert (rule.needs, rule.hold, rule.mode) == (NofM(3, 5), 0, Mode.SHADOW)
+    assert rule.clear_when == ThresholdParams(below=0.6)
+    assert rule.severity is Severity.WARNING
+    assert rule.severities == {
+        Severity.WARNING: ThresholdParams(below=0.5),
+        Severity.CRITICAL: ThresholdParams(below=0.2),
+    }
+
+
+def test_a_rule_without_any_of_these_has_none_of_them() -> None:
+    rule = load_rule(load_yaml(RULE))
+
+    assert (rule.needs, rule.clear_when, rule.severities, rule.mode, rule.extends) == (
+        None,
+        None,
+        {},
+        "live",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "found"),
+    [
+        ("3 of 5", "5 of 3", "r.yaml:7:6: for: '5 of 3' cannot be; write N of M, with N up to M"),
+        ("3 of 5", "0 of 3", "r.yaml:7:6: for: '0 of 3' cannot be"),
+        (
+            "3 of 5",
+            "often",
+            "r.yaml:7:6: for: 'often' is neither a duration such as 5m nor bins such as 3 of 5",
+        ),
+        ("3 of 5", "3", "r.yaml:7:6: for: 3 has no unit; write 3m, or bins as 3 of 5"),
+        ("shadow", "dark", "r.yaml:9:7: mode: expected 'live' or 'shadow', got 'dark'"),
+        ("below: 0.6", "blow: 0.6", "r.yaml:6:14: unknown key `blow`; did you mean `below`?"),
+        ("{below: 0.6}", "0.6", "r.yaml:6:13: clear_when: expected"),
+        ("below: 0.6", "above: 0.6", "r.yaml:6:1: clear_when: above and below look to different sides"),
+        (
+            "below: 0.6",
+            "aggregate: mean, window: 5m",
+            "r.yaml:6:1: clear_when: these parameters look at something",
+        ),
+        ("critical: {below: 0.2}", "critical: {blow: 1}", "r.yaml:8:36: unknown key `blow`"),
+        (
+            "critical: {below: 0.2}",
+            "urgent: {below: 0.2}",
+            "r.yaml:8:25: 'urgent' is not a severity; write info",
+        ),
+        ("{warning: {}, critical: {below: 0.2}}", "{}", "r.yaml:8:11: severity: expected one"),
+        ("{warning: {}, critical: {below: 0.2}}", "grave", "r.yaml:8:11: severity: expected"),
+    ],
+)
+def test_each_mistake_in_these_is_told_in_its_place(written: str, instead: str, found: str) -> None:
+    told = problems(GRADED.replace(written, instead, 1))
+
+    assert any(problem.startswith(found) for problem in told), told

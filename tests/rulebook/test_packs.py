@@ -6,6 +6,7 @@ import pytest
 
 from watcher.document.load import load_yaml
 from watcher.errors import ConfigurationError
+from watcher.model.rule import NofM, Rule
 from watcher.rulebook.packs import Overrides, builtin_folder, load_rules, pack_files, rule_files
 
 CONTRACT = frozenset(
@@ -51,7 +52,10 @@ def test_the_table_of_rules_is_what_is_shipped() -> None:
         if line.startswith("| `")
     ]
 
-    shipped = [(rule.id, rule.detector, str(rule.severity)) for rule in load_rules(pack_files())]
+    shipped = [
+        (rule.id, rule.detector, ", ".join(map(str, sorted(rule.severities) or [rule.severity])))
+        for rule in load_rules(pack_files())
+    ]
     assert sorted(told) == shipped
 
 
@@ -159,3 +163,73 @@ def test_an_override_is_fields_of_the_rule_and_not_its_id(patch: str) -> None:
 
     with pytest.raises(ConfigurationError, match=r"watcher\.yaml:1:\d+: collector_down: expected fields"):
         load_rules(pack_files(), Overrides(document))
+
+
+# --- extends
+
+CHILD = "rule: mine\nextends: http_5xx_spike\nwith: {floor: 0.01}\nmode: shadow\n"
+
+
+def mine(folder: Path, **files: str) -> dict[str, Rule]:
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+    return {rule.id: rule for rule in load_rules(pack_files(paths=[folder]))}
+
+
+def test_a_rule_that_extends_another_is_that_one_but_for_what_is_written(tmp_path: Path) -> None:
+    rules = mine(tmp_path, mine=CHILD)
+    child, base = rules["mine"], rules["http_5xx_spike"]
+
+    assert (child.extends, child.mode, child.match, child.hold) == (
+        "http_5xx_spike",
+        "shadow",
+        base.match,
+        base.hold,
+    )
+    assert child.params == base.params.model_copy(update={"floor": 0.01})
+    assert (child.why, child.provenance.file) == (base.why, str(tmp_path / "mine.yaml"))
+
+
+def test_chains_are_followed_and_overrides_of_what_is_extended_are_meant(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(CHILD)
+    (tmp_path / "other.yaml").write_text("rule: other\nextends: mine\nfor: 3 of 5\nmode: live\n")
+    overrides = Overrides(
+        load_yaml("http_5xx_spike: {with: {factor: 7}, enabled: false}\nother: {with: {floor: 0.3}}")
+    )
+    rules = {rule.id: rule for rule in load_rules(pack_files(paths=[tmp_path]), overrides)}
+
+    params = rules["other"].params
+    assert (rules["other"].needs, rules["other"].hold) == (NofM(3, 5), 0)
+    assert (getattr(params, "floor", 0), getattr(params, "factor", 0)) == (0.3, 7)
+    assert ("http_5xx_spike" in rules, getattr(rules["mine"].params, "floor", 0)) == (False, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ({"a": "rule: a\nextends: a\n"}, "a.yaml:2:10: `a` extends itself: a > a; one of them"),
+        (
+            {"a": "rule: a\nextends: b\n", "b": "rule: b\nextends: a\n"},
+            "b.yaml:2:10: `b` extends itself: a > b > a",
+        ),
+        (
+            {"a": "rule: a\nextends: htp_5xx_spike\n"},
+            "a.yaml:2:10: unknown rule `htp_5xx_spike`; did you mean `http_5xx",
+        ),
+        (
+            {"a": "rule: a\nextends: http_5xx_spike\nwith: {flor: 1}\n"},
+            "a.yaml:3:8: unknown key `flor`; did you mean",
+        ),
+        (
+            {"a": "rule: a\nextends: http_5xx_spike\ndetector: threshold\n"},
+            "match: expected a mapping",
+        ),
+    ],
+)
+def test_what_cannot_be_extended_is_told_in_its_place(
+    tmp_path: Path, files: dict[str, str], problem: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        mine(tmp_path, **files)
+
+    assert any(problem in str(one) for one in caught.value.problems), caught.value.problems

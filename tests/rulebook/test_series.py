@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.rulebook.series import parse_name, parse_series, parse_values
+from watcher.rulebook.series import STALE, parse_name, parse_series, parse_values
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,13 @@ def test_a_missing_value_is_missing_as_often_as_is_written() -> None:
     assert [isnan(value) for value in values] == [False, True, True, True, True, False]
 
 
-@pytest.mark.parametrize("text", ["", " ", "x5", "1+x5", "1+1", "stale", "1x-2", "__", "1,2", "5x999999999"])
+def test_a_stale_value_is_no_missing_one() -> None:
+    assert parse_values("1 stale stalex1 2") == [1, STALE, STALE, 2]
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "x5", "1+x5", "1+1", "stalled", "1x-2", "__", "1,2", "5x999999999"]
+)
 def test_what_is_not_in_the_notation_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"notation|more than|no values"):
         parse_values(text)

@@ -1,5 +1,6 @@
 """The format of `*.test.yaml`: what a rule is given, and what it must make of it."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeAlias
@@ -10,9 +11,11 @@ from watcher.document.fields import DurationField
 from watcher.document.load import load_yaml, validate
 from watcher.document.node import Document
 from watcher.errors import ConfigurationError, Problem
+from watcher.model.labels import label_set
 from watcher.model.time import MINUTE, Duration
 from watcher.rulebook.packs import PROOF, is_proof, yaml_files
 from watcher.rulebook.series import Series, parse_name, parse_series, parse_values
+from watcher.rulebook.timeline import Correction, Record
 
 
 def _name(text: str) -> str:
@@ -37,6 +40,9 @@ class ExpectedIncident(_Part):
     """Only what is written is compared; times count from the case's start, `null` is "not yet"."""
 
     labels: dict[str, str] = Field(default_factory=dict, description="beside `source` and `vendor`")
+    wider: dict[str, str] | None = Field(
+        default=None, description="labels of the incident that explains it; null where none does"
+    )
     opened_at: DurationField | None = None
     resolved_at: DurationField | None = None
     severity: Literal["info", "warning", "critical"] | None = None
@@ -51,13 +57,17 @@ class Expectation(_Part):
 
     at: DurationField | None = None
     state: Literal["inactive", "pending", "firing", "recovering"] | None = None
+    severity: Literal["info", "warning", "critical"] | None = Field(
+        default=None, description="beside `state`: that of the open incident by then"
+    )
     labels: dict[str, str] = Field(default_factory=dict, description="the groups meant; without it, all")
     incidents: tuple[ExpectedIncident, ...] | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
         """A half that is not compared would prove nothing."""
-        state = [name for name in ("at", "state", "labels") if name in self.model_fields_set]
+        parts = ("at", "state", "labels", "severity")
+        state = [name for name in parts if name in self.model_fields_set]
         if self.incidents is not None and state:
             raise ValueError(f"`incidents` beside `{state[-1]}`; make it two expectations")
         if self.incidents is None and (self.at is None or self.state is None):
@@ -66,16 +76,42 @@ class Expectation(_Part):
         return self
 
 
+class Corrected(_Part):
+    """What is said of some series from a time on, of the past too: a late or a corrected delivery."""
+
+    at: DurationField = Field(description="when it comes")
+    given: dict[SeriesName, SeriesValues] = Field(min_length=1, description="whole series, from the start")
+
+
+class Example(_Part):
+    """A raw record behind a sample, as vendors and probes send them: it becomes evidence."""
+
+    series: SeriesName
+    at: DurationField = Field(description="start of the bin it is of")
+    facts: dict[str, str] = Field(min_length=1)
+
+
 class Case(_Part):
     """One story."""
 
     case: str = Field(min_length=1, description="what it shows, as a sentence")
     given: dict[SeriesName, SeriesValues] = Field(min_length=1)
+    corrected: tuple[Corrected, ...] = Field(default=(), description="what comes again, and otherwise")
+    examples: tuple[Example, ...] = Field(default=(), description="raw records, such as {reason: timed out}")
     expect: tuple[Expectation, ...] = Field(min_length=1)
+
+    def records(self) -> tuple[Record, ...]:
+        """The examples, with the labels of their series."""
+        return tuple(Record(label_set(parse_name(one.series)[1]), one.at, one.facts) for one in self.examples)
+
+    def corrections(self) -> tuple[Correction, ...]:
+        """What is corrected, expanded, in order of time."""
+        found = (Correction(one.at, tuple(_series(one.given))) for one in self.corrected)
+        return tuple(sorted(found, key=lambda one: one.at))
 
     def series(self) -> tuple[Series, ...]:
         """What is given, expanded."""
-        return tuple(parse_series(name, values) for name, values in self.given.items())
+        return tuple(_series(self.given))
 
     @property
     def fires(self) -> bool:
@@ -91,6 +127,10 @@ class Case(_Part):
     def recovers(self) -> bool:
         """Whether it shows the end of an incident."""
         return any(incident.resolved_at for one in self.expect for incident in one.incidents or ())
+
+
+def _series(given: Mapping[str, str]) -> Iterator[Series]:
+    return (parse_series(name, values) for name, values in given.items())
 
 
 class CaseFile(_Part):

@@ -3,22 +3,23 @@
 A case starts at the Unix epoch, so a time is the same number as the duration since the case's start.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from watcher.document.load import load_yaml
 from watcher.engine import binding
 from watcher.engine.engine import Engine
 from watcher.errors import ConfigurationError, Problem
 from watcher.model.incident import Change, IncidentKey, Transition
 from watcher.model.labels import LabelSet, label_set
 from watcher.model.rule import Rule
+from watcher.model.sample import SampleBatch
 from watcher.model.time import Instant, format_duration
 from watcher.rulebook.cases import Case, Expectation, ExpectedIncident, RuleTests, load_tests, rule_file
 from watcher.rulebook.loader import bind, load_rule
+from watcher.rulebook.packs import whole_document
 from watcher.rulebook.series import Series
-from watcher.rulebook.timeline import SOURCE, timeline
+from watcher.rulebook.timeline import SOURCE, Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,29 @@ class Story:
         if transition.change in {Change.WITHDRAWN, Change.MERGED}:
             return
         opening = transition if transition.change is Change.OPENED or before is None else before
+        is_wider = transition.change is Change.WIDENED
+        is_linked = transition.change in {Change.OPENED, Change.JOINED, Change.PARTED}
         self.incidents[transition.key, transition.opened_at] = replace(
             opening,
             opened_at=transition.opened_at,
             resolved_at=transition.resolved_at,
+            severity=transition.severity,
             resolution=transition.resolution,
             recovery=transition.recovery,
+            summary=transition.summary if is_wider else opening.summary,
+            evidence=transition.evidence if is_wider else opening.evidence,
+            wider=transition.wider if is_linked else opening.wider,
+        )
+
+    def severity(self, key: IncidentKey) -> str:
+        """That of its open incident."""
+        return next(
+            (
+                str(one.severity)
+                for (of, _), one in self.incidents.items()
+                if of == key and one.resolved_at is None
+            ),
+            "not open",
         )
 
     def told(self) -> list[Transition]:
@@ -79,7 +97,7 @@ def load_proof(path: Path) -> tuple[RuleTests, Rule]:
         ConfigurationError: as `run_file`.
     """
     tests = load_tests(path)
-    rule = load_rule(load_yaml(rule_file(path)))
+    rule = load_rule(whole_document(rule_file(path)))
     if tests.file.rule != rule.id:
         what = f"this tests `{tests.file.rule}`, and the rule beside it is `{rule.id}`"
         raise ConfigurationError([tests.document.problem(("rule",), what, f"write rule: {rule.id}")])
@@ -101,7 +119,7 @@ def run_case(rule: Rule, tests: RuleTests, index: int, path: Path) -> CaseResult
 
 def _unplayed(rule: Rule, tests: RuleTests, case: Case) -> Iterator[str]:
     """Roles that the engine casts no given series in: a misspelt one would prove any rule quiet."""
-    _, batches = next(timeline(case.series(), tests.file.width, tests.file.step))
+    batches = _timeline(tests, case).all_at_once()
     for role, meaning in bind(rule).detector.roles.items():
         alone = {role: replace(meaning, wide=False)}  # what speaks for many is here asked by itself
         if not meaning.optional and not any(binding.bind(rule, alone, batch) for batch in batches):
@@ -111,26 +129,45 @@ def _unplayed(rule: Rule, tests: RuleTests, case: Case) -> Iterator[str]:
 
 def _differences(rule: Rule, tests: RuleTests, case: Case) -> Iterator[tuple[int, str]]:
     """What came otherwise: index of the expectation, and words."""
-    engine, story = Engine([bind(rule)]), Story()
-    series = case.series()
-    keys = _keys(rule, series)
-    waiting = sorted(
-        ((one.at, at, one) for at, one in enumerate(case.expect) if one.at is not None),
-        key=lambda item: item[:2],
-    )
-    for end, batches in timeline(series, tests.file.width, tests.file.step):
-        while waiting and waiting[0][0] < end:
-            _, at, expected = waiting.pop(0)
-            yield from ((at, what) for what in _wrong_states(engine, keys, expected))
-        for batch in batches:
-            engine.ingest(batch)
-        for transition in engine.evaluate(end):
-            story.take(transition)
-    for _, at, expected in waiting:
-        yield from ((at, what) for what in _wrong_states(engine, keys, expected))
+    play = _Play(rule, _timeline(tests, case))
+    keys = _keys(rule, case.series())
+    asked = [(one.at, at, one) for at, one in enumerate(case.expect) if one.at is not None]
+    for when, at, expected in sorted(asked, key=lambda item: item[:2]):
+        play.until(when)
+        yield from ((at, what) for what in _wrong_states(play, keys, expected))
+    play.rest()
     for at, expected in enumerate(case.expect):
         if expected.incidents is not None:
-            yield from ((at, what) for what in _wrong_incidents(story.told(), expected.incidents))
+            yield from ((at, what) for what in _wrong_incidents(play.story.told(), expected.incidents))
+
+
+def _timeline(tests: RuleTests, case: Case) -> Timeline:
+    file = tests.file
+    return Timeline(case.series(), file.width, file.step, case.corrections(), case.records())
+
+
+class _Play:
+    """One case on an engine of its own. Bins are judged together up to the next time that is asked about."""
+
+    def __init__(self, rule: Rule, line: Timeline) -> None:
+        self.engine = Engine([bind(rule)])
+        self.story = Story()
+        self._line = line
+
+    def until(self, at: Instant) -> None:
+        """Judge all that comes by a time."""
+        self._judge(self._line.send(at))
+
+    def rest(self) -> None:
+        """Judge all that is left."""
+        self._judge(self._line.rest())
+
+    def _judge(self, sent: Iterable[tuple[Instant, Sequence[SampleBatch]]]) -> None:
+        for end, batches in sent:
+            for batch in batches:
+                self.engine.ingest(batch)
+            for transition in self.engine.evaluate(end):
+                self.story.take(transition)
 
 
 def _keys(rule: Rule, series: Sequence[Series]) -> list[IncidentKey]:
@@ -140,15 +177,17 @@ def _keys(rule: Rule, series: Sequence[Series]) -> list[IncidentKey]:
     return [IncidentKey(rule.id, group) for group in sorted(groups)]
 
 
-def _wrong_states(engine: Engine, keys: Sequence[IncidentKey], expected: Expectation) -> Iterator[str]:
+def _wrong_states(play: _Play, keys: Sequence[IncidentKey], expected: Expectation) -> Iterator[str]:
     meant = [key for key in keys if expected.labels.items() <= dict(key.labels).items()]
     if not meant:
         yield f"no group has the labels {expected.labels}"
+    when = format_duration(expected.at or 0)
     for key in meant:
-        state = engine.state(key)
+        state = play.engine.state(key)
         if state != expected.state:
-            when = format_duration(expected.at or 0)
             yield f"expected {expected.state} at {when}, but {_called(key.labels)} is {state}"
+        elif expected.severity is not None and expected.severity != (now := play.story.severity(key)):
+            yield f"expected {expected.severity} at {when}, but {_called(key.labels)} is {now}"
 
 
 def _wrong_incidents(told: Sequence[Transition], expected: Sequence[ExpectedIncident]) -> Iterator[str]:
@@ -160,16 +199,21 @@ def _wrong_incidents(told: Sequence[Transition], expected: Sequence[ExpectedInci
         got = _comparable(incident)
         for name in wanted.model_fields_set:
             want = getattr(wanted, name)
-            if name == "labels" and want.items() <= dict(incident.key.labels).items():
+            if name in {"labels", "wider"} and want is not None and _has(got[name], want):
                 continue
             if want != got[name]:
                 words = f"expected {_word(name, want)}, got {_word(name, got[name])}"
                 yield f"{name}: {words} ({_shown(incident)})"
 
 
+def _has(labels: object, wanted: Mapping[str, str]) -> bool:
+    return isinstance(labels, dict) and wanted.items() <= labels.items()
+
+
 def _comparable(incident: Transition) -> Mapping[str, object]:
     return {
         "labels": dict(incident.key.labels),
+        "wider": None if incident.wider is None else dict(incident.wider.key.labels),
         "opened_at": incident.opened_at,
         "resolved_at": incident.resolved_at,
         "severity": str(incident.severity),
@@ -183,7 +227,9 @@ def _comparable(incident: Transition) -> Mapping[str, object]:
 def _word(name: str, value: object) -> str:
     if isinstance(value, int) and name.endswith("_at"):
         return format_duration(value)
-    return "not yet" if value is None else repr(value)
+    if value is None:
+        return "none" if name == "wider" else "not yet"
+    return repr(value)
 
 
 def _shown(incident: Transition) -> str:

@@ -6,13 +6,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from watcher.document.load import load_yaml
 from watcher.errors import ConfigurationError, Problem
 from watcher.model.metrics import METRICS, Kind
 from watcher.model.rule import Severity
 from watcher.model.time import MINUTE, format_duration
+from watcher.rulebook import possible
 from watcher.rulebook.cases import load_tests, proof_file
-from watcher.rulebook.loader import FIELDS, load_rule
+from watcher.rulebook.loader import FIELDS, ORDER, load_rule
 from watcher.rulebook.meaning import (
     Check,
     Subject,
@@ -22,7 +22,7 @@ from watcher.rulebook.meaning import (
     metric_known,
     summary_fields,
 )
-from watcher.rulebook.packs import rule_files
+from watcher.rulebook.packs import rule_files, whole_document
 
 CADENCE: Final = MINUTE
 """How often a source is polled unless it says otherwise."""
@@ -55,7 +55,7 @@ def lint(paths: Sequence[Path]) -> list[Finding]:
 def lint_file(path: Path) -> list[Finding]:
     """Findings on one rule file; what cannot be read is a finding too."""
     try:
-        document = load_yaml(path)
+        document = whole_document(path)
         subject = Subject(document, load_rule(document))
     except ConfigurationError as error:
         return [Finding(problem, "readable") for problem in error.problems]
@@ -75,17 +75,24 @@ def file_name(subject: Subject) -> Iterator[Problem]:
 
 
 def field_order(subject: Subject) -> Iterator[Problem]:
-    """All fields, in one order: who has read one rule can read them all."""
-    written = list(subject.document.data) if isinstance(subject.document.data, dict) else []
-    for name in FIELDS:
+    """All fields, in one order: who has read one rule can read all. One that extends has what differs."""
+    written = list(subject.written)
+    for name in FIELDS if not subject.rule.extends else ():
         if name not in written:
             yield subject.document.problem((), f"`{name}` is missing", "a rule has every field")
-    wanted = [name for name in FIELDS if name in written]
-    for name, right in zip((name for name in written if name in FIELDS), wanted, strict=True):
+    wanted = [name for name in ORDER if name in written]
+    for name, right in zip((name for name in written if name in ORDER), wanted, strict=True):
         if name != right:
-            hint = f"the order is {', '.join(FIELDS)}"
+            hint = f"the order is {', '.join(ORDER)}"
             yield subject.document.problem((name,), f"`{right}` comes before `{name}`", hint, key=True)
             return
+
+
+def differs(subject: Subject) -> Iterator[Problem]:
+    """A rule that only repeats another one tells everything twice."""
+    if subject.rule.extends and not set(subject.written) - {"rule", "extends"}:
+        what = f"it changes nothing of `{subject.rule.extends}`"
+        yield subject.document.problem(("extends",), what, "write what differs", key=True)
 
 
 def tier_fixed(subject: Subject) -> Iterator[Problem]:
@@ -111,21 +118,11 @@ def hold_long_enough(subject: Subject) -> Iterator[Problem]:
         for _, selector in subject.selectors()
         if selector.metric in METRICS
     )
-    if counted and subject.rule.severity > Severity.INFO and subject.rule.hold < 2 * CADENCE:
-        what = f"`for` is {format_duration(subject.rule.hold)}: one bad bin fires"
+    rule = subject.rule
+    short = rule.hold < 2 * CADENCE if rule.needs is None else rule.needs.breaching < 2
+    if counted and rule.severity > Severity.INFO and short:
+        what = f"`for` is {rule.needs or format_duration(rule.hold)}: one bad bin fires"
         yield subject.document.problem(("for",), what, f"two bins are {format_duration(2 * CADENCE)}")
-
-
-def limit_reachable(subject: Subject) -> Iterator[Problem]:
-    """A limit on a share lies within 0 and 1, or it is always or never passed."""
-    units = {METRICS[one.metric].unit for _, one in subject.selectors() if one.metric in METRICS}
-    if not units & {"ratio", "boolean"}:
-        return
-    for name in ("above", "below"):
-        limit = getattr(subject.rule.params, name, None)
-        if isinstance(limit, float) and not 0 <= limit <= 1:
-            what = f"{name}: {limit:g} is outside 0 to 1, where the metric lies"
-            yield subject.document.problem(("with", name), what, "shares are 0 to 1, not per cent")
 
 
 def proven(subject: Subject) -> Iterator[Problem]:
@@ -154,13 +151,14 @@ def proven(subject: Subject) -> Iterator[Problem]:
 CHECKS: Final[Sequence[Check]] = (
     file_name,
     field_order,
+    differs,
     metric_known,
     label_known,
     by_known,
     tier_fixed,
     account_apart,
     hold_long_enough,
-    limit_reachable,
+    *possible.CHECKS,
     summary_fields,
     proven,
 )

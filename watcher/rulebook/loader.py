@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from string import Formatter
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
@@ -16,8 +17,10 @@ from watcher.engine.detector import Detector
 from watcher.engine.engine import BoundRule
 from watcher.errors import ConfigurationError, Problem
 from watcher.model.labels import Selector
-from watcher.model.rule import Provenance, Rule, Severity
+from watcher.model.rule import Mode, NofM, Provenance, Rule, Severity
+from watcher.rulebook import variants
 from watcher.rulebook.detectors import detector, known
+from watcher.rulebook.holding import HoldField
 from watcher.rulebook.selectors import selectors
 
 FIELDS: Final = (
@@ -34,9 +37,17 @@ FIELDS: Final = (
     "false_alarms",
     "runbook",
 )
-"""The order they stand in (design, section 8)."""
+"""What every rule has (design, section 8); one that `extends` another has what differs."""
+ORDER: Final = (
+    *("rule", "extends", "detector", "match", "by", "with", "clear_when", "for", "keep_firing_for"),
+    *("severity", "mode", "summary", "why", "false_alarms", "runbook"),
+)
+"""The order they stand in, with those that a rule may have."""
 
 T = TypeVar("T")
+
+
+_Word: TypeAlias = Literal["info", "warning", "critical"]
 
 
 def _is_template(text: str) -> str:
@@ -53,15 +64,26 @@ class RuleFile(BaseModel):
 
     enabled: StrictBool = Field(default=True, description="whether it judges; what an override switches")
     rule: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="the rule's id, which is its file's name")
+    extends: str = Field(default="", description="id of the rule it is a change of")
     detector: str = Field(description="the mechanism behind it")
     match: dict[str, Any] = Field(description="{metric: ..., label: ...}, or one of these for each role")
     by: tuple[str, ...] = Field(default=(), description="one incident for each set of these labels")
     params: dict[str, Any] = Field(
         default_factory=dict, alias="with", description="the detector's parameters"
     )
-    hold: DurationField = Field(default=0, alias="for", description="how long a breach lasts before it fires")
+    clear_when: dict[str, Any] | None = Field(
+        default=None, description="parameters by which it is clear again; between the two nothing changes"
+    )
+    hold: HoldField = Field(
+        default=0, alias="for", description="how long a breach lasts before it fires, or 3 of 5 bins"
+    )
     keep_firing_for: DurationField = Field(default=0, description="how long it is clear before it recovers")
-    severity: Literal["info", "warning", "critical"]
+    severity: _Word | dict[_Word, dict[str, Any] | None] = Field(
+        description="one word, or parameters for each: {warning: {}, critical: {floor: 0.2}}"
+    )
+    mode: Literal["live", "shadow"] = Field(
+        default="live", description="shadow judges and records, and tells nobody"
+    )
     summary: Annotated[str, AfterValidator(_is_template)] = Field(
         default="{subject}: {text}", description="one line, with {fields}"
     )
@@ -79,30 +101,51 @@ def load_rule(document: Document) -> Rule:
     problems: list[Problem] = []
     file = _attempt(lambda: validate(document, RuleFile), problems)
     mechanism = _attempt(lambda: _mechanism(document), problems)
-    params: BaseModel | None = None
-    match: Mapping[str, Selector] | None = None
-    if mechanism is not None:
-        params = _attempt(lambda: validate(document, mechanism.Params, at=("with",)), problems)
-        roles = mechanism.roles if params is None else mechanism(params).roles
-        match = _attempt(lambda: selectors(document, roles), problems)
-    if file is None or params is None or match is None:
+    parts = None if mechanism is None else _parts(document, mechanism, problems)
+    if file is None or parts is None or problems:
         raise ConfigurationError(dict.fromkeys(problems))
-    mark = document.mark(())
+    needs = file.hold if isinstance(file.hold, NofM) else None
     return Rule(
         id=file.rule,
         detector=file.detector,
-        match=match,
+        match=parts.match,
         by=file.by,
-        params=params,
-        hold=file.hold,
+        params=parts.params,
+        hold=0 if needs is not None else file.hold,
         keep_firing_for=file.keep_firing_for,
-        severity=Severity.parse(file.severity),
+        severity=Severity.parse(file.severity) if isinstance(file.severity, str) else min(parts.severities),
         summary=file.summary.strip(),
         why=file.why.strip(),
         false_alarms=file.false_alarms.strip(),
         runbook=file.runbook.strip(),
-        provenance=Provenance(document.file, mark.line, _digest(document)),
+        provenance=Provenance(document.file, document.mark(()).line, _digest(document)),
+        needs=needs,
+        clear_when=parts.clear,
+        severities=parts.severities,
+        mode=Mode(file.mode),
+        extends=file.extends,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What is read with the detector at hand."""
+
+    params: BaseModel
+    match: Mapping[str, Selector]
+    clear: BaseModel | None
+    severities: Mapping[Severity, BaseModel]
+
+
+def _parts(document: Document, mechanism: type[Detector], problems: list[Problem]) -> _Parts | None:
+    params = _attempt(lambda: validate(document, mechanism.Params, at=("with",)), problems)
+    roles = mechanism.roles if params is None else mechanism(params).roles
+    match = _attempt(lambda: selectors(document, roles), problems)
+    clear = _attempt(lambda: variants.clear_when(document, mechanism), problems)
+    severities = _attempt(lambda: variants.severities(document, mechanism), problems)
+    if params is None or match is None or severities is None:
+        return None
+    return _Parts(params, match, clear, severities)
 
 
 def bind(rule: Rule) -> BoundRule:

@@ -21,7 +21,7 @@ from watcher.rulebook.detectors import detector
 
 COMMON_LABELS: Final = frozenset({"source", "vendor", "account", "resource", "provider", "region"})
 WORDS: Final = frozenset(
-    {"subject", "text", "since", "seen", "expected", "requests", "usual", "ends", "range"}
+    {"subject", "text", "since", "seen", "expected", "requests", "usual", "ends", "range", "reason"}
 )
 """What a summary may name beside labels."""
 
@@ -42,6 +42,12 @@ class Subject:
     def path(self) -> Path:
         """The file it stands in."""
         return Path(self.document.file)
+
+    @property
+    def written(self) -> Sequence[str]:
+        """The fields that stand in this file, in their order; what it extends may have more."""
+        own = [(mark, loc[0]) for loc, mark in self.document.keys.items() if len(loc) == 1]
+        return [str(name) for mark, name in sorted(own) if mark.file == self.document.file]
 
     def selectors(self, *, narrow: bool = False) -> Iterator[tuple[Loc, Selector]]:
         """Every selector with its place, those that stand in for others included; or `narrow` roles only."""

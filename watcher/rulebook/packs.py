@@ -11,6 +11,7 @@ from watcher.document.load import load_yaml
 from watcher.document.node import Document, Loc
 from watcher.errors import ConfigurationError, Problem
 from watcher.model.rule import Rule
+from watcher.rulebook.inheritance import DEEP, alone, extended
 from watcher.rulebook.loader import load_rule
 from watcher.rulebook.meaning import MEANING, Subject
 
@@ -19,8 +20,6 @@ PACKS: Final = (BUILTIN,)
 SUFFIXES: Final = (".yaml", ".yml")
 PROOF: Final = ".test"
 """What the name of a proof has before its suffix."""
-_DEEP: Final = frozenset({"with"})
-"""What an override merges key by key; every other field it replaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +69,15 @@ def pack_files(packs: Iterable[str] = PACKS, paths: Iterable[Path] = ()) -> Sequ
     return [file for folder in [*(folders[pack]() for pack in packs), *paths] for file in rule_files(folder)]
 
 
-def load_rules(files: Iterable[Path], overrides: Overrides | None = None) -> Sequence[Rule]:
+def load_rules(
+    files: Iterable[Path], overrides: Overrides | None = None, *, bases: Iterable[Path] = ()
+) -> Sequence[Rule]:
     """The rules of these files that judge, overrides applied, sorted by id.
 
-    One that is not `enabled` is read like the others, so that a mistake in it is told, and left out.
+    What they extend may also stand in `bases`, which are not among the rules.
+
+    What a rule extends is meant as it is overridden. One that is not `enabled` is read like the others, so
+    that a mistake in it is told, and left out.
 
     Raises:
         ConfigurationError: everything wrong in any of them, and in the overrides.
@@ -82,8 +86,11 @@ def load_rules(files: Iterable[Path], overrides: Overrides | None = None) -> Seq
     documents = _documents(files, problems)
     if overrides is not None:
         documents = _overridden(documents, overrides, problems)
-    rules = []
-    for name, document in documents.items():
+    own, rules = frozenset(documents), []
+    documents = {**_documents(bases, problems), **documents}
+    for name, document in extended(documents, problems).items():
+        if name not in own:
+            continue
         try:
             rule = load_rule(document)
         except ConfigurationError as error:
@@ -96,6 +103,15 @@ def load_rules(files: Iterable[Path], overrides: Overrides | None = None) -> Seq
     if problems:
         raise ConfigurationError(dict.fromkeys(problems))
     return sorted(rules, key=lambda rule: rule.id)
+
+
+def whole_document(path: Path) -> Document:
+    """One rule file with what it extends: a shipped rule, or one in its own folder or below.
+
+    Raises:
+        ConfigurationError: one of them cannot be read, or is not there.
+    """
+    return alone(load_yaml(path), [builtin_folder()])
 
 
 def _meaningless(subject: Subject, overrides: Overrides, name: str) -> Iterator[Problem]:
@@ -145,5 +161,5 @@ def _overridden(
             what = f"{name}: expected fields of the rule, such as {{enabled: false}}"
             problems.append(overrides.document.problem(at, what, "its id cannot be changed"))
         else:
-            changed[name] = documents[name].overlaid(patch, deep=_DEEP)
+            changed[name] = documents[name].overlaid(patch, deep=DEEP)
     return changed

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import nan
+from math import inf, nan
 from typing import Final
 
 from watcher.model.time import SECOND, parse_duration
@@ -14,13 +14,15 @@ _LABEL: Final = re.compile(
 )
 _NUMBER: Final = r"(?:(?:\d+(?:ms|[smhd]))+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
 _VALUE: Final = re.compile(rf"(?P<first>[+-]?{_NUMBER})(?:(?P<step>[+-]{_NUMBER})?x(?P<more>\d+))?")
-_MISSING: Final = re.compile(r"_(?:x(?P<count>\d+))?")
+_MISSING: Final = re.compile(r"(?P<kind>_|stale)(?:x(?P<count>\d+))?")
 MAX_VALUES: Final = 100_000
+STALE: Final = inf
+"""The value of a series that is no longer there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One series of a test: metric, labels, and a value for each step; NaN where nothing came."""
+    """One series of a test, with a value for each step: NaN where nothing came, `STALE` where it is over."""
 
     metric: str
     labels: Mapping[str, str]
@@ -60,6 +62,7 @@ def parse_name(text: str) -> tuple[str, Mapping[str, str]]:
 def parse_values(text: str) -> list[float]:
     """Expand as promtool does: ``1+1x3`` is 1 2 3 4, ``5x2`` is 5 5 5, ``_`` and ``_x3`` are missing.
 
+    ``stale`` is `STALE`: the series is over, where ``_`` is merely unknown.
     A number may be a duration, which is its seconds: ``20dx48``.
 
     Raises:
@@ -79,10 +82,10 @@ def _expanded(word: str) -> Iterator[float]:
     if missing := _MISSING.fullmatch(word):
         count = int(missing["count"] or 1)
         _check(count)
-        return iter([nan] * count)
+        return iter([nan if missing["kind"] == "_" else STALE] * count)
     found = _VALUE.fullmatch(word)
     if found is None:
-        raise ValueError(f"{word!r} is not in the notation; write 5, 5x3, 1+1x5, 9-1x5, _ or _x5")
+        raise ValueError(f"{word!r} is not in the notation; write 5, 5x3, 1+1x5, 9-1x5, _, _x5 or stale")
     more = int(found["more"] or 0)
     _check(more)
     first, step = _number(found["first"]), _number(found["step"] or "0")

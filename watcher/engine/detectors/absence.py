@@ -13,6 +13,7 @@ from watcher.engine.detector import (
     Detector,
     Levels,
     Panel,
+    Plain,
     Reach,
     Role,
     Several,
@@ -46,7 +47,7 @@ class AbsenceParams(BaseModel):
     )
 
 
-class Absence:
+class Absence(Plain):
     """The value is a count or a level; any one of several series of a group is presence, known zero too."""
 
     Params: ClassVar[type[BaseModel]] = AbsenceParams
@@ -58,13 +59,14 @@ class Absence:
 
     def reach(self) -> Reach:
         """The bin alone, and the past up to an hour before it."""
-        return Reach(baseline=self.params.history, lag=HOUR)
+        return Reach(recent=self.params.history, lag=HOUR)
 
-    def usual(self, levels: Levels) -> Usual:
+    def usual(self, recalled: Usual, levels: Levels) -> Usual:
         """Share of the answered past with data, and events a millisecond; NaN until enough is known.
 
         The least of the last hour with data and the same hours of yesterday; in a first night a fifth of it.
         """
+        del recalled
         answered = float(levels.answered.sum())
         known, rows = levels.known, levels.known.shape[-1]
         if answered < self.params.min_history:
@@ -81,7 +83,7 @@ class Absence:
     def judge(self, panel: Panel, usual: Usual) -> Verdict:
         """Breach where an answered bin lacks what is usually there; what was not answered is unknown."""
         value, share = panel.value("value"), usual["share"]
-        expected = usual["rate"] * (panel.end - panel.start)
+        expected = usual["rate"] * (panel.width)
         is_usual = (share >= self.params.usual) & (expected >= self.params.min_count) & panel.answered
         absent = np.where(is_usual, BREACH, UNKNOWN)
         reading = np.where(np.isnan(value), absent, CLEAR).astype(np.int8)

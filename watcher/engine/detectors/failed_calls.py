@@ -1,6 +1,6 @@
 """`failed_calls`: calls of an API that fail more than usual, or that fail in a way never seen before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -11,14 +11,26 @@ from watcher.engine.detector import (
     CLEAR,
     UNKNOWN,
     Detector,
+    Gate,
     Levels,
+    Memory,
     Panel,
+    Plain,
     Reach,
     Role,
+    Slot,
     Usual,
     Verdict,
 )
-from watcher.engine.shares import ShareParams, explain_share, judge_share, lookback, reach, usual_share
+from watcher.engine.share_memory import SLOT, ShareMemory, ShareParams
+from watcher.engine.shares import (
+    LAG,
+    explain_share,
+    gates_share,
+    judge_share,
+    lookback,
+    with_history,
+)
 from watcher.model.fields import DurationField
 from watcher.model.incident import Evidence
 from watcher.model.labels import LabelSet
@@ -35,8 +47,13 @@ class FailedCallsParams(ShareParams):
     floor: Annotated[float, Field(gt=0, lt=1, description="a lower share is never a breach")] = 0.05
     min_count: Annotated[int, Field(ge=1, description="nor one with fewer failed calls in the window")] = 5
     first_floor: Annotated[float, Field(gt=0, le=1, description="the floor until then")] = 0.25
+    long_floor: Annotated[
+        float, Field(gt=0, lt=1, description="the floor of windows of an hour and more")
+    ] = 0.03
     never_usual: Annotated[float, Field(gt=0, le=1, description="a share above it never becomes usual")] = 0.5
-    history: Annotated[DurationField, Field(description="how much of the past is usual")] = DAY
+    history: Annotated[
+        DurationField, Field(description="by signature: one that was seen within it is not new")
+    ] = DAY
     min_history: Annotated[DurationField, Field(description="past needed to call it usual")] = 30 * MINUTE
     mode: Annotated[
         Literal["rate", "signature"], Field(description="too many failures, or failures of a new kind")
@@ -44,7 +61,7 @@ class FailedCallsParams(ShareParams):
     new_for: Annotated[DurationField, Field(description="how long a signature seen is new")] = HOUR
 
 
-class FailedCalls:
+class FailedCalls(Plain):
     """By rate: `part` failed of `whole` calls. By signature: `part` counts the calls of one signature."""
 
     Params: ClassVar[type[BaseModel]] = FailedCallsParams
@@ -58,23 +75,36 @@ class FailedCalls:
         """With its limits. By signature, all calls only show that nothing failed while nothing is listed."""
         self.params = params
         self._is_rate = params.mode == "rate"
+        self._memory = ShareMemory(params)
         if not self._is_rate:
             self.roles = {"part": Role(), "whole": Role(optional=True, witness=True)}
 
     def reach(self) -> Reach:
-        """The longest window, or the past in which a signature was never seen."""
-        if self._is_rate:
-            return reach(self.params)
-        return Reach(baseline=self.params.history, lag=self.params.new_for)
+        """The longest window and memory; or the past in which a signature was never seen."""
+        if not self._is_rate:
+            return Reach(recent=self.params.history, lag=self.params.new_for)
+        return Reach(window=max(self.params.windows), lag=LAG, slot=SLOT, memory=self._memory.sizes())
 
-    def usual(self, levels: Levels) -> Usual:
+    def learn(self, memory: Memory, slot: Slot) -> None:
+        """By rate, the share of the slot."""
+        if self._is_rate:
+            self._memory.learn(memory, slot)
+
+    def recall(self, memory: Memory, at: Instant) -> Usual:
+        """By rate, what is usual by hour and lately."""
+        return self._memory.recall(memory, at) if self._is_rate else {}
+
+    def usual(self, recalled: Usual, levels: Levels) -> Usual:
         """The usual share; or how often each signature was seen, and whether there is a past to tell by."""
         if self._is_rate:
-            return usual_share(levels, self.params)
+            return with_history(self._memory.usual(recalled, levels), self.params)
         seen = levels.sums["part"].sum(axis=0)
-        has_history = levels.answered.sum() >= self.params.min_history
-        past = np.full(len(seen), levels.answered.sum())
-        return {"seen": seen, "has_history": np.full(len(seen), float(has_history)), "past": past}
+        past = np.full_like(seen, levels.answered.sum())
+        return {
+            "seen": seen,
+            "has_history": (past >= self.params.min_history).astype(np.float64),
+            "past": past,
+        }
 
     def judge(self, panel: Panel, usual: Usual) -> Verdict:
         """By rate as `ratio_spike`; by signature a breach where one that was never seen before occurs."""
@@ -83,16 +113,16 @@ class FailedCalls:
         count = panel.value("part")
         is_new = (usual["seen"] == 0) & (usual["has_history"] > 0)
         # The vendor lists the failures there were: what an answered bin lacks did not occur.
-        clear = CLEAR if panel.answered else UNKNOWN
+        clear = np.where(panel.answered, CLEAR, UNKNOWN)
         reading = np.where((count > 0) & is_new, BREACH, clear).astype(np.int8)
-        return Verdict(reading, count, np.zeros(len(count)), {"past": usual["past"]})
+        return Verdict(reading, count, np.zeros_like(count), {"past": usual["past"]})
 
     def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
         """The share and the most frequent signatures; or how many calls failed so."""
         if not self._is_rate:
             return self._signature(panel, verdict, row, since)
         found = explain_share(panel, verdict, row, since, noun="calls")
-        parts = panel.parts("signatures", row, lookback(panel, since))
+        parts = panel.parts("signatures", row, panel.end - found.start)
         named = tuple(_part(labels, count) for labels, count in list(parts.items())[:SHOWN])
         return Evidence(
             start=found.start,
@@ -118,6 +148,20 @@ class FailedCalls:
             requests=count,
             text=f"{calls}, not seen in {past} before" if count else "no such call",
             words={"seen": calls, "expected": "0", "requests": number(count)},
+        )
+
+    def gates(self, panel: Panel, usual: Usual, row: int) -> Sequence[Gate]:
+        """By rate those of the share; else whether there is such a call, a past, and no such call in it."""
+        if self._is_rate:
+            return gates_share(panel, usual, row, self.params)
+        count, seen, past = (
+            float(column[row]) for column in (panel.value("part"), usual["seen"], usual["past"])
+        )
+        least = self.params.min_history
+        return (
+            Gate("count", count > 0, count, 0.0, "calls of this signature failed in the bin"),
+            Gate("history", past >= least, past, float(least), f"{span(round(past))} are known before it"),
+            Gate("new", seen == 0, seen, 0.0, "no such call failed in that time"),
         )
 
 

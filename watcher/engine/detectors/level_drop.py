@@ -1,31 +1,58 @@
-"""`level_drop`: a share (hit ratio) well below the series' own recent level, weighed by traffic."""
+"""`level_drop`: a share (hit ratio) suddenly below its own level by hour of day, weighed by traffic."""
 
-from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from watcher.engine.arrays import filled
 from watcher.engine.detector import (
     BREACH,
     CLEAR,
     UNKNOWN,
     Detector,
+    Gate,
     Levels,
+    Memory,
     Panel,
+    Plain,
     Reach,
     Role,
+    Slot,
     Usual,
     Verdict,
 )
-from watcher.engine.median import median, quantile, spread
+from watcher.engine.level_memory import SLOT, LevelMemory
 from watcher.model.fields import DurationField
 from watcher.model.incident import Evidence
-from watcher.model.time import DAY, MINUTE, Instant
-from watcher.model.words import number, percent
+from watcher.model.sample import Floats
+from watcher.model.time import DAY, HOUR, MINUTE, Duration, Instant
+from watcher.model.words import number, percent, span
 
-BEST = 0.9
-"""A level that a tenth of the slots keep is what is possible: a drop may last nine tenths of the history."""
+LAG: Final = 2 * SLOT
+"""The newest past is left out, so that a drop is not weighed against its own beginning."""
+SHORT: Final = 10 * MINUTE
+"""What a cache that fills again is watched by."""
+FILLS_FOR: Final = 90 * MINUTE
+OVER: Final = 0.6
+"""A shorter window that lies below the level by surely less than this much of the limit says it is over."""
+CHANCE: Final = 1.0
+SURELY: Final = 3.0
+NIGHTS: Final = 2 * DAY
+"""Known past from which a nightly purge would be a habit."""
+WAITS: Final = 90 * MINUTE
+"""How long a fall must have lasted before it is told of a row that may be purged, and could not show it."""
+END: Final = 0.02
+"""A share nearer to 0 or 1 is taken for no surer."""
+HALF: Final = 30 * MINUTE
+SHRINKS: Final = 0.25
+"""By how much of itself a purge's fall shrinks in its first quarter of an hour at least."""
+KNOWS_WEEKS: Final = 7 * DAY
+MILDER: Final = 0.6
+"""By how much more a row is taken to stray of which nothing is known; by nothing more once a week is."""
 
 
 class LevelDropParams(BaseModel):
@@ -33,17 +60,64 @@ class LevelDropParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    drop: Annotated[float, Field(gt=0, lt=1, description="a smaller fall is never a breach")] = 0.15
-    min_requests: Annotated[int, Field(ge=1, description="nor one on fewer requests in the window")] = 200
+    drop: Annotated[float, Field(gt=0, lt=1, description="a smaller fall is never a breach")] = 0.06
+    relative: Annotated[float, Field(ge=0, lt=1, description="nor one by less of the level")] = 0.08
+    min_requests: Annotated[int, Field(ge=1, description="nor one on fewer requests in the window")] = 100
     evidence: Annotated[float, Field(gt=0, description="standard deviations below what is usual")] = 4.0
-    window: DurationField = 5 * MINUTE
-    history: Annotated[DurationField, Field(description="how much of the past is usual")] = DAY
+    sudden: Annotated[
+        float, Field(ge=0, le=1, description="how much of the fall came within `recent`; 0: it may be slow")
+    ] = 0.65
+    refill: Annotated[
+        float, Field(gt=0, le=1, description="a fall that shrank to less of its worst is a cache that fills")
+    ] = 0.93
+    windows: Annotated[tuple[DurationField, ...], Field(min_length=1)] = (
+        SHORT, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR,
+    )  # fmt: skip
+    recent: Annotated[DurationField, Field(gt=0, description="what a fall is sudden against")] = 4 * HOUR
+    half_life: Annotated[
+        DurationField, Field(gt=0, description="after it a lasting change is half of what is usual")
+    ] = 8 * HOUR
+    wander: Annotated[float, Field(gt=0, description="spread beyond chance, until it is learned")] = 0.05
     min_history: Annotated[DurationField, Field(description="known past needed to call it usual")] = (
         30 * MINUTE
     )
 
 
-class LevelDrop:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One window's questions; every column has the panel's shape."""
+
+    window: Duration
+    requests: Floats
+    fall: Floats
+    """By how much it lies below the level."""
+    limit: Floats
+    needed: Floats
+    """By how much it must lie there to be no chance."""
+    sudden: Floats
+    """By how much it lies below the newest past."""
+    by_chance: Floats
+    """Standard deviation of its mean by chance alone."""
+
+    def proven(self, params: LevelDropParams) -> NDArray[np.bool_]:
+        """Whether it is a breach, were there no shorter window."""
+        proven: NDArray[np.bool_] = (
+            (self.window >= min(params.windows))
+            & (self.requests >= params.min_requests)
+            & (self.fall >= self.limit)
+            & (self.fall >= self.needed)
+            & (self.sudden >= params.sudden * self.fall)
+        )
+        return proven
+
+    @property
+    def is_over(self) -> NDArray[np.bool_]:
+        """Whether it surely lies less below the level than a breach would."""
+        over: NDArray[np.bool_] = self.fall + CHANCE * self.by_chance < OVER * self.limit
+        return over
+
+
+class LevelDrop(Plain):
     """Roles: `value` (a share, 0 to 1), `weight` (what it is a share of) and `requests` of the same bins."""
 
     Params: ClassVar[type[BaseModel]] = LevelDropParams
@@ -56,46 +130,118 @@ class LevelDrop:
     def __init__(self, params: LevelDropParams) -> None:
         """With its limits."""
         self.params = params
+        self._memory = LevelMemory(params.half_life, params.wander)
 
     def reach(self) -> Reach:
-        """The window; the baseline ends before it."""
-        return Reach(window=self.params.window, baseline=self.params.history, lag=self.params.window)
+        """The longest window, the newest past, and memory."""
+        window = max(*self.params.windows, FILLS_FOR + SHORT)
+        sizes = self._memory.sizes()
+        return Reach(window=window, recent=self.params.recent, lag=LAG, slot=SLOT, memory=sizes, undated=True)
 
-    def usual(self, levels: Levels) -> Usual:
-        """Median of the slots' weighed means, and its spread; NaN until `min_history` is known.
+    def learn(self, memory: Memory, slot: Slot) -> None:
+        """The slot's weighed mean."""
+        self._memory.learn(memory, slot)
 
-        A slot surely below the best ones by `drop` is left out: a drop does not become usual while it lasts.
-        """
-        total, weight = levels.sums["value"], levels.sums["weight"]
-        means = np.divide(total, weight, out=np.full(total.shape, np.nan), where=weight > 0)
-        best = quantile(means, BEST)
-        chance = np.clip(best * (1 - best), 1e-4, None) / np.maximum(levels.sums["requests"], 1)
-        means = np.where(means >= best - self.params.drop - 3 * np.sqrt(chance), means, np.nan)
-        known = levels.known.sum(axis=0) >= self.params.min_history
-        return {"level": np.where(known, median(means), np.nan), "spread": spread(means)}
+    def recall(self, memory: Memory, at: Instant) -> Usual:
+        """What is usual at this hour and lately."""
+        return self._memory.recall(memory, at)
+
+    def usual(self, recalled: Usual, levels: Levels) -> Usual:
+        """The level, its spreads and habits; NaN until `min_history` is known."""
+        found = self._memory.level(recalled, levels)
+        known = found["known"] >= self.params.min_history
+        return {**found, "level": np.where(known, found["level"], np.nan)}
 
     def judge(self, panel: Panel, usual: Usual) -> Verdict:
-        """Breach where the bin and its window lie below the level by effect and by evidence.
+        """Breach where some window lies below the level, suddenly and surely, and no cache fills.
 
-        Without a baseline or without traffic the reading is unknown.
+        Without a level or without traffic the reading is unknown.
         """
-        level = usual["level"]
-        value, weight = panel.value("value"), panel.value("weight")
-        behind, requests = (panel.total(role, self.params.window) for role in ("weight", "requests"))
-        mean = np.divide(
-            panel.total("value", self.params.window),
-            behind,
-            out=np.full(len(level), np.nan),
-            where=behind > 0,
-        )
-        # Chance alone moves a share of n requests by sqrt(p(1-p)/n); the slots' own spread comes on top.
-        chance = np.clip(level * (1 - level), 1e-4, None) / np.maximum(requests, 1)
-        deviation = np.sqrt(usual["spread"] ** 2 + chance)
-        low = (level - value >= self.params.drop) & (level - mean >= self.params.evidence * deviation)
-        breach = low & (requests >= self.params.min_requests)
-        unknown = np.isnan(value) | np.isnan(level) | ~(weight > 0) | np.isnan(panel.value("requests"))
+        value, level = panel.value("value"), usual["level"]
+        breach, lasts = np.zeros(value.shape, np.bool_), np.ones(value.shape, np.bool_)
+        for one in self._asked(panel, usual):
+            breach |= lasts & one.proven(self.params)
+            lasts &= ~one.is_over
+        if breach.any():
+            breach &= ~self._fills(panel, usual)
+        unknown = np.isnan(value) | np.isnan(level) | ~(panel.value("weight") > 0)
+        unknown |= np.isnan(panel.value("requests"))
         reading = np.where(unknown, UNKNOWN, np.where(breach, BREACH, CLEAR)).astype(np.int8)
-        return Verdict(reading, value, level, {"spread": usual["spread"]})
+        return Verdict(reading, value, level + np.zeros_like(value), {"spread": usual["spread"]})
+
+    def _asked(self, panel: Panel, usual: Usual) -> Iterator[Asked]:
+        limit = np.maximum(self.params.drop, self.params.relative * usual["level"]) + usual["habit"]
+        near = np.where(np.isnan(usual["near"]), 1.0, usual["near"])
+        unsure = 1 + MILDER * np.maximum(0, 1 - usual["known"] / KNOWS_WEEKS)
+        spread = np.fmin(unsure * usual["spread"], np.fmax(usual["spread"], self.params.wander))
+        for window in sorted({panel.width, *(one for one in self.params.windows if one > panel.width)}):
+            mean, requests = _mean(panel, window, 0)
+            variance = usual["chance"] / np.maximum(requests, 1)
+            yield Asked(
+                window=window,
+                requests=requests,
+                fall=usual["level"] - mean,
+                limit=limit,
+                needed=self.params.evidence * np.sqrt(spread**2 + variance) + usual["habit"],
+                sudden=near - mean,
+                by_chance=_by_chance(usual, mean, requests),
+            )
+
+    def _fills(self, panel: Panel, usual: Usual) -> NDArray[np.bool_]:
+        """Whether the fall has shrunk from its worst of late: the cache fills after a purge.
+
+        A row whose nights are not known yet, and that has too few requests to show it, is waited for.
+        """
+        mean, requests = _mean(panel, SHORT, 0)
+        worst, chance = np.full(mean.shape, -np.inf), np.zeros(mean.shape)
+        step = max(panel.width, 5 * MINUTE)
+        for back in range(step, FILLS_FOR, step):
+            before, of = _mean(panel, SHORT, back)
+            is_worst = usual["level"] - before > worst
+            worst = np.where(is_worst, usual["level"] - before, worst)
+            chance = np.where(is_worst, _by_chance(usual, before, of), chance)
+        fall = usual["level"] - mean
+        by_chance = np.hypot(_by_chance(usual, mean, requests), chance)
+        fills: NDArray[np.bool_] = (fall < self.params.refill * worst) & (worst - fall >= SURELY * by_chance)
+        lasted = usual["level"] - _mean(panel, HALF, WAITS - HALF)[0] >= OVER * fall
+        cannot_tell = (usual["known"] < NIGHTS) & (SURELY * by_chance > SHRINKS * fall)
+        return fills | (cannot_tell & ~lasted)
+
+    def gates(self, panel: Panel, usual: Usual, row: int) -> Sequence[Gate]:
+        """Every question about one row: of the window that came furthest, the shortest of equals."""
+        value, level = float(panel.value("value")[row]), float(usual["level"][row])
+        weight = float(panel.value("weight")[row])
+        known = Gate(
+            "known", bool(np.isfinite(value) and weight > 0), value, text="the bin has a value and traffic"
+        )
+        past = Gate("history", bool(np.isfinite(level)), level, text="enough is known to call a level usual")
+        if not (known.passed and past.passed):
+            return known, past
+        every = list(self._asked(panel, usual))
+        found = [self._questions(one, every[:place], row) for place, one in enumerate(every)]
+        furthest = max(found, key=lambda gates: [*(gate.passed for gate in gates), False].index(False))
+        fills = bool(self._fills(panel, usual)[row])
+        return known, past, *furthest, Gate("refill", not fills, text="no cache is filling again")
+
+    def _questions(self, one: Asked, shorter: Sequence[Asked], row: int) -> tuple[Gate, ...]:
+        requests, fall, limit = (float(column[row]) for column in (one.requests, one.fall, one.limit))
+        needed, sudden = float(one.needed[row]), float(one.sudden[row])
+        within, least = span(one.window), self.params.min_requests
+        over = any(before.is_over[row] for before in shorter)
+        wanted = self.params.sudden * fall
+        return (
+            Gate("requests", requests >= least, requests, least, f"requests within {within}"),
+            Gate("fall", fall >= limit, fall, limit, f"the mean of {within} is below the level by enough"),
+            Gate(
+                "evidence",
+                fall >= needed,
+                fall,
+                needed,
+                "and by more than chance and its own spread explain",
+            ),
+            Gate("sudden", sudden >= wanted, sudden, wanted, "most of the fall is new"),
+            Gate("lasts", not over, text="the last bins do not say that it is over"),
+        )
 
     def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
         """The weighed mean over the breach so far, against the usual level and its range."""
@@ -104,7 +250,7 @@ class LevelDrop:
         seen = float(total / weight) if weight > 0 else float(verdict.seen[row])
         expected = float(verdict.expected[row])
         reach = 3 * float(verdict.extra["spread"][row])
-        requests = float(np.nan_to_num(panel.total("requests", window)[row]))
+        requests = float(filled(panel.total("requests", window))[row])
         low, high = max(0.0, expected - reach), min(1.0, expected + reach)
         words = {
             "seen": percent(seen),
@@ -122,6 +268,23 @@ class LevelDrop:
             text=f"{words['seen']} over {words['requests']} requests, usually {words['expected']}",
             words=words,
         )
+
+
+def _by_chance(usual: Usual, mean: Floats, requests: Floats) -> Floats:
+    """Standard deviation of a mean by chance: a share in the middle varies more than one near its end."""
+    level, now = (np.clip(share, END, 1 - END) for share in (usual["level"], mean))
+    more = np.maximum(1, now * (1 - now) / (level * (1 - level)))
+    found: Floats = np.sqrt(usual["chance"] * more / np.maximum(requests, 1))
+    return found
+
+
+def _mean(panel: Panel, window: Duration, back: Duration) -> tuple[Floats, Floats]:
+    """Weighed mean and requests of a window that ends so long ago."""
+    value, weight, requests = (
+        filled(panel.total(role, window + back)) - (filled(panel.total(role, back)) if back else 0)
+        for role in ("value", "weight", "requests")
+    )
+    return np.divide(value, weight, out=np.full_like(value, np.nan), where=weight > 0), requests
 
 
 DETECTOR: type[Detector] = LevelDrop
