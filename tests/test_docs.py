@@ -119,6 +119,8 @@ def test_every_page_under_docs_is_linked_from_an_index() -> None:
 def default_of(info: FieldInfo) -> str:
     """As a person writes it in YAML."""
     value = info.get_default()
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple):
         return ", ".join(map(format_duration, value))
     if value is None:

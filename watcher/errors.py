@@ -21,6 +21,7 @@
     ├── StoreError                 the database, while running
     │   ├── StoreUnavailable       locked, full, gone: try again
     │   └── LeaseLost              another daemon owns this database now
+    ├── DumpUnusable               a dump of the engine that this version cannot stand on
     └── DeliveryError              one attempt to tell one target
         ├── DeliveryFailed         may succeed later; may carry retry_after
         └── DeliveryRejected       will never succeed as it is
@@ -155,6 +156,10 @@ class StoreUnavailable(StoreError):
 
 class LeaseLost(StoreError):
     """Another daemon owns this database now; this one must stop writing."""
+
+
+class DumpUnusable(WatcherError):
+    """A dump of the engine that this version cannot stand on: it is rebuilt from what was recorded."""
 
 
 class DeliveryError(WatcherError):

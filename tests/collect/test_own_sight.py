@@ -96,6 +96,9 @@ async def test_each_stream_says_of_each_family_whether_it_fails_so(clock: Clock)
 
     assert (a["watcher_up"], a["permission"], a["vendor"], a["source"]) == (0, 1, 0, 0)
     assert isnan(a["watcher_data_delay_seconds"])
+    (why,) = rig.sink.batches("a.sight")[-1].exemplars
+    assert why.facts == {"family": "permission", "reason": "HTTP 403"}
+    assert rig.sink.batches("b.sight")[-1].exemplars == ()
     assert (b["watcher_up"], b["permission"], b["source"]) == (1, 0, 0)
     assert set(FAMILIES) < set(a)
 
@@ -119,6 +122,8 @@ async def test_the_source_as_a_whole_has_series_without_a_stream(clock: Clock) -
     assert (whole["quota"], whole["network"], whole["vendor"]) == (1, 1, 0)
     assert (whole["watcher_requests"], whole["watcher_throttled_requests"]) == (2, 1)
     assert last(rig.sink.batches("a.sight")[-1])["source"] == 1
+    assert [one.facts["reason"] for one in batches[-1].exemplars] == ["HTTP 429", "gone"]
+    assert batches[1].exemplars == ()
 
 
 @pytest.mark.looptime

@@ -161,9 +161,9 @@ def test_a_state_that_is_in_no_list_is_an_incident_as_info() -> None:
 def test_the_severity_follows_the_bin_that_fired_when_it_is_restated() -> None:
     cdn = Listings()
     cdn.feed(cdn.listing(0, {"shop": "frozen"}))
-    (moved,) = cdn.feed(cdn.listing(0, {"shop": "offline"}))
+    (rose,) = cdn.feed(cdn.listing(0, {"shop": "offline"}))
 
-    assert (moved.change, moved.severity) == (Change.MOVED, Severity.CRITICAL)
+    assert (rose.change, rose.severity) == (Change.ROSE, Severity.CRITICAL)
 
 
 def test_a_change_is_told_for_as_long_as_it_is_new() -> None:

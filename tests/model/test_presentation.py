@@ -36,6 +36,7 @@ def test_an_open_incident_has_every_key_of_the_contract() -> None:
         },
         "recovery": None,
         "drill": False,
+        "shadow": False,
     }
 
 

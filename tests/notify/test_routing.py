@@ -1,5 +1,7 @@
 """Who is owed a message."""
 
+from dataclasses import replace
+
 import pytest
 from pydantic import ValidationError
 
@@ -146,3 +148,40 @@ def test_each_url_of_a_receiver_is_a_target_whose_secret_is_never_printed() -> N
     assert list(receiver.targets()) == ["mail/0", "mail/1"]
     assert all(isinstance(url, SecretUrl) for url in receiver.targets().values())
     assert "{env: SLACK_URL}" in repr(receiver)
+
+
+def test_a_rise_points_to_the_routes_of_the_new_severity_and_follows_elsewhere() -> None:
+    routes = router(
+        {"match": {"severity": "critical"}, "to": ["oncall"], "repeat": "1h", "group_wait": "5m"},
+        {"to": ["mail"]},
+    )
+    rose = transition(Change.ROSE)
+    (first,) = [row for row in routes.owed(rose, at=T, catching_up=False) if not row.follows]
+
+    assert (first.target, first.repeat, first.not_before) == ("oncall/0", HOUR, T)
+    assert targets(routes, rose, follow=True) == ["mail/0", "mail/1"]
+
+
+@pytest.mark.parametrize("change", [Change.FELL, Change.JOINED, Change.MOVED])
+def test_what_is_only_recorded_is_owed_to_nobody(change: Change) -> None:
+    assert router({"to": ["mail"]}).owed(transition(change), at=T, catching_up=False) == ()
+
+
+def test_what_a_wider_incident_tells_of_is_owed_to_nobody() -> None:
+    quiet = replace(transition(), quiet=True)
+
+    assert router({"to": ["mail"]}).owed(quiet, at=T, catching_up=False) == ()
+
+
+def test_a_rule_on_trial_opens_for_nobody_and_ends_where_it_was_told_before() -> None:
+    routes = router({"to": ["mail"]})
+    opened = replace(transition(), shadow=True)
+    over = replace(transition(Change.RESOLVED), shadow=True)
+
+    assert routes.owed(opened, at=T, catching_up=False) == ()
+    assert targets(routes, over) == []
+    assert targets(routes, over, follow=True) == ["oncall/0", "mail/0", "mail/1"]
+
+
+def test_what_no_wider_incident_explains_after_all_is_routed_as_an_opening() -> None:
+    assert targets(router({"to": ["mail"]}), transition(Change.PARTED)) == ["mail/0", "mail/1"]

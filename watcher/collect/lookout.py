@@ -1,5 +1,6 @@
 """What all streams of one source see together: which answer, how the others fail, how much is asked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import nan
 from typing import Final, NamedTuple
@@ -28,6 +29,8 @@ class _Failure:
     last: int = 0
     """When it last did."""
     family: str = ""
+    words: str = ""
+    """How, without secrets."""
     blind: bool = False
     """Whether it was when it last did."""
 
@@ -46,14 +49,14 @@ class Lookout:
         """None where a stream is answered."""
         self._traffic = Traffic(0, 0)
 
-    def see(self, stream: str, error: CollectError | None) -> None:
-        """A question of a stream was answered, or failed."""
+    def see(self, stream: str, error: CollectError | None, words: str = "") -> None:
+        """A question of a stream was answered, or failed; `words` are for people."""
         if error is None:
             self._streams[stream] = None
             self._answers += stream != STREAMS  # which may be known without asking the vendor
             return
         failure = self._streams.get(stream) or _Failure(since=self._answers)
-        failure.last, failure.family = self._answers, error.family
+        failure.last, failure.family, failure.words = self._answers, error.family, words
         self._streams[stream] = failure
         failure.blind = self.blind(stream)
 
@@ -92,6 +95,11 @@ class Lookout:
         """0 while any stream is blind, else 1; NaN before anything was asked."""
         real = self._real
         return float(not any(map(self.blind, real))) if real else nan
+
+    def reasons(self) -> Mapping[str, str]:
+        """How streams presently fail, in the words of one of them, by family."""
+        failures = (failure for failure in self._real.values() if failure is not None)
+        return {failure.family: failure.words for failure in failures if failure.words}
 
     def fails(self, family: str) -> bool:
         """Whether any stream presently fails so."""

@@ -1,7 +1,7 @@
 """The agent's own sight of one stream: kept per planned tick, logged on change, sent on as samples."""
 
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from math import nan
 from typing import Final
@@ -16,7 +16,7 @@ from watcher.collect.windows import elapsed_ticks
 from watcher.document.redaction import redact
 from watcher.errors import AuthenticationFailed, CollectError, NetworkFailed, VendorFailed
 from watcher.model.metrics import SIGHT
-from watcher.model.sample import Instants, MetricKey, Poll, SampleBatch, Sight
+from watcher.model.sample import Exemplar, Instants, MetricKey, Poll, SampleBatch, Sight
 from watcher.model.time import SECOND, Duration, Instant, floor
 
 BLIND: Final = "source"
@@ -128,7 +128,11 @@ class OwnSight:
             return ()
         self.next_tick = ticks[-1] + self._every
         starts = np.asarray([floor(tick, self._every) for tick in ticks], dtype=np.int64)
-        return (self._batch(f"{self._stream}.sight", _METRICS, starts, self._reading(delay)),)
+        batch = self._batch(f"{self._stream}.sight", _METRICS, starts, self._reading(delay))
+        if self._error is None:
+            return (batch,)
+        why = {self._error.family: self._line.words(self._error)}
+        return (replace(batch, exemplars=_reasons(why, int(starts[-1]))),)
 
     def _reading(self, delay: Duration) -> list[float]:
         lookout = self._line.lookout
@@ -150,7 +154,8 @@ class OwnSight:
         failed = [float(lookout.fails(family)) for family in FAMILIES]
         batch = self._batch("source.sight", _WHOLE, starts, [lookout.up, *failed, 0, 0])
         batch.values[-1, -2:, 0] = lookout.taken()
-        return (replace(batch, entities=((),)),)
+        reasons = _reasons(lookout.reasons(), int(starts[-1]))
+        return (replace(batch, entities=((),), exemplars=reasons),)
 
     def _batch(
         self, stream: str, metrics: tuple[MetricKey, ...], starts: Instants, reading: Sequence[float]
@@ -171,7 +176,7 @@ class OwnSight:
 
     def _tell(self, error: CollectError | None) -> None:
         if not self._apart:
-            self._line.lookout.see(self._stream, error)
+            self._line.lookout.see(self._stream, error, "" if error is None else self._line.words(error))
 
     @property
     def _pause_is_moot(self) -> bool:
@@ -191,3 +196,8 @@ class OwnSight:
 
     def _traced(self, bug: CollectorBug) -> str:
         return redact("".join(traceback.format_exception(bug)), self._line.secrets)
+
+
+def _reasons(words: Mapping[str, str], at: Instant) -> tuple[Exemplar, ...]:
+    """By family, why it failed: what incidents about the agent's own sight say."""
+    return tuple(Exemplar(0, at, {"family": family, "reason": said}) for family, said in words.items())

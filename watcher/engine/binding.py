@@ -1,6 +1,6 @@
 """Which cells of a batch play which role, for which group: labels become rows here, and only here."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -101,7 +101,7 @@ class Binding:
 
 _GROUP: Final[MetricKey] = ("", ())
 """Stands for the metric of what is no single series."""
-_Cell: TypeAlias = tuple[int, int, LabelSet, Mapping[str, str]]
+Cell: TypeAlias = tuple[int, int, LabelSet, Mapping[str, str]]
 """Metric index, entity index and group key of a series that plays a role; its labels where they count."""
 
 
@@ -115,7 +115,7 @@ def bind(rule: Rule, roles: Mapping[str, Role], batch: SampleBatch) -> Binding |
     for name, role in sorted(roles.items(), key=lambda item: (item[1].optional, item[1].wide)):
         cells, metric = _found(rule, name, batch, keep=bool(role.state or role.detail))
         if role.wide:
-            cells = list(_spread(cells, tuple(index)))
+            cells = list(spread(cells, tuple(index)))
         elif role.optional and not role.witness:
             cells = [cell for cell in cells if cell[2] in index]
         if cells:
@@ -128,22 +128,24 @@ def bind(rule: Rule, roles: Mapping[str, Role], batch: SampleBatch) -> Binding |
     return Binding(tuple(index), {name: casts[name] for name in roles if name in casts}, by_group)
 
 
-def _found(rule: Rule, role: str, batch: SampleBatch, *, keep: bool) -> tuple[list[_Cell], str]:
+def _found(rule: Rule, role: str, batch: SampleBatch, *, keep: bool) -> tuple[list[Cell], str]:
     """The cells of the first selector that has some, and its metric; with all labels to `keep`."""
     selector = rule.match.get(role)
     for choice in selector.choices() if selector is not None else ():
-        if cells := _cells(rule, choice, batch, keep=keep):
+        metrics, entities = enumerate(batch.metrics), list(enumerate(batch.entities))
+        base = {"source": batch.source, "vendor": batch.vendor}
+        if cells := matching(rule, choice, base, metrics=metrics, entities=entities, keep=keep):
             return cells, choice.metric
     return [], ""
 
 
 def _cast(
-    role: Role, metric: str, cells: Sequence[_Cell], index: dict[LabelSet, int], batch: SampleBatch
+    role: Role, metric: str, cells: Sequence[Cell], index: dict[LabelSet, int], batch: SampleBatch
 ) -> Cast:
     groups = [index.setdefault(cell[2], len(index)) for cell in cells]
     alone = len(set(groups)) == len(groups)
     states, of_cells = _states(role, cells)
-    several = role.counts if _is_count(metric) else role.several
+    several = role.counts if is_count(metric) else role.several
     is_each = not (batch.width or role.state or role.wide or several is Several.SUM)
     return Cast(
         metric=np.array([cell[0] for cell in cells], np.intp),
@@ -152,14 +154,14 @@ def _cast(
         several=None if alone else several,
         states=states,
         state=of_cells,
-        details=tuple(_only(cell[3], role.detail) for cell in cells) if role.detail else (),
+        details=tuple(only(cell[3], role.detail) for cell in cells) if role.detail else (),
         series=tuple((batch.metrics[cell[0]], batch.entities[cell[1]]) for cell in cells) if is_each else (),
         speaks=several if is_each else Several.GREATEST,
         carry=role.carry,
     )
 
 
-def _states(role: Role, cells: Sequence[_Cell]) -> tuple[tuple[str, ...], NDArray[np.intp] | None]:
+def _states(role: Role, cells: Sequence[Cell]) -> tuple[tuple[str, ...], NDArray[np.intp] | None]:
     if not role.state:
         return (), None
     own = [cell[3].get(role.state, "") for cell in cells]
@@ -169,11 +171,12 @@ def _states(role: Role, cells: Sequence[_Cell]) -> tuple[tuple[str, ...], NDArra
     return states, np.array([place[word] for word in own], np.intp)
 
 
-def _only(labels: Mapping[str, str], names: Sequence[str]) -> LabelSet:
+def only(labels: Mapping[str, str], names: Sequence[str]) -> LabelSet:
+    """Some labels; those that are not there are left out."""
     return label_set([(name, labels.get(name, "")) for name in names])
 
 
-def _spread(cells: Sequence[_Cell], groups: Sequence[LabelSet]) -> Iterator[_Cell]:
+def spread(cells: Sequence[Cell], groups: Collection[LabelSet]) -> Iterator[Cell]:
     """Cells by the groups they speak for: their own, else all that agree in the labels they have."""
     known = set(groups)
     parts: dict[tuple[str, ...], dict[LabelSet, list[LabelSet]]] = {}
@@ -188,15 +191,27 @@ def _spread(cells: Sequence[_Cell], groups: Sequence[LabelSet]) -> Iterator[_Cel
             yield metric, entity, group, labels
 
 
-def _is_count(metric: str) -> bool:
+def is_count(metric: str) -> bool:
+    """Whether values of a metric are events in a bin."""
     known = METRICS.get(metric)
     return known is not None and known.kind is Kind.COUNT
 
 
-def _cells(rule: Rule, selector: Selector, batch: SampleBatch, *, keep: bool) -> list[_Cell]:
-    base = {"source": batch.source, "vendor": batch.vendor}
-    cells: list[_Cell] = []
-    for m, (name, metric_labels) in enumerate(batch.metrics):
+def matching(
+    rule: Rule,
+    selector: Selector,
+    base: Mapping[str, str],
+    *,
+    metrics: Iterable[tuple[int, MetricKey]],
+    entities: Sequence[tuple[int, LabelSet]],
+    keep: bool,
+) -> list[Cell]:
+    """The cells of some metrics and entities that a selector chooses, in the view the rule judges.
+
+    `base` holds the labels all series have. Labels stay with a cell only where they count: to `keep`.
+    """
+    cells: list[Cell] = []
+    for m, (name, metric_labels) in metrics:
         if name != selector.metric:
             continue
         own = dict(metric_labels)
@@ -205,7 +220,7 @@ def _cells(rule: Rule, selector: Selector, batch: SampleBatch, *, keep: bool) ->
             continue
         rest = [matcher for matcher in selector.matchers if matcher not in first]
         named = {matcher.label for matcher in selector.matchers}
-        for e, entity in enumerate(batch.entities):
+        for e, entity in entities:
             labels = {**base, **own, **dict(entity)}
             if _in_view(labels, rule.by, named) and _all(rest, labels):
                 cells.append((m, e, _key(labels, rule.by), labels if keep else {}))
@@ -225,7 +240,7 @@ def _in_view(labels: Mapping[str, str], by: Sequence[str], named: set[str]) -> b
 
 
 def _key(labels: Mapping[str, str], by: Sequence[str]) -> LabelSet:
-    return _only(labels, ("source", "vendor", *by))
+    return only(labels, ("source", "vendor", *by))
 
 
 def layout(batch: SampleBatch) -> tuple[tuple[LabelSet, ...], tuple[MetricKey, ...]]:

@@ -106,7 +106,7 @@ def _exemplars(
     for exemplar in batch.exemplars if starts else ():
         own = (start for start in starts if start <= exemplar.at < start + max(batch.width, 1))
         kept = found.setdefault(next(own, starts[-1]), [])
-        groups = [at for at in binding.groups_of(exemplar.entity) if _agrees(exemplar, binding.groups[at])]
+        groups = [at for at in binding.groups_of(exemplar.entity) if agrees(exemplar, binding.groups[at])]
         for row in rows[groups].tolist():
             same = sum(other == row for other, _ in kept)
             if len(kept) < MOST_EXEMPLARS and same < MOST_EXEMPLARS_A_ROW:
@@ -114,6 +114,6 @@ def _exemplars(
     return {start: tuple(kept) for start, kept in found.items()}
 
 
-def _agrees(exemplar: Exemplar, group: LabelSet) -> bool:
-    """Whether none of its facts is another one than the group's label of that name."""
+def agrees(exemplar: Exemplar, group: LabelSet) -> bool:
+    """Whether none of a record's facts is another one than the group's label of that name."""
     return all(exemplar.facts.get(name, value) == value for name, value in group)

@@ -2,19 +2,27 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from watcher.engine.binding import Binding, bind, layout
+from watcher.engine.bins import BinLane
+from watcher.engine.bound import BoundRule
 from watcher.engine.cells import Cells
+from watcher.engine.dumping import FORMAT as DUMP_FORMAT
+from watcher.engine.dumping import dump, load
+from watcher.engine.guard import Guard
+from watcher.engine.instants import InstantLane
 from watcher.engine.lane import lane_key
 from watcher.engine.lifecycle import INACTIVE, NEVER, STATE_NAMES, UNJUDGED_AFTER
+from watcher.engine.places import Places
 from watcher.engine.restart import closed, expect, restore, state_of
-from watcher.engine.telling import transition
-from watcher.engine.track import BoundRule, Track
+from watcher.engine.roster import Roster
+from watcher.engine.telling import Clock, Occasion, tell
+from watcher.engine.track import Track
+from watcher.errors import DumpUnusable
 from watcher.model.incident import Incident, IncidentKey, Status, Transition
 from watcher.model.sample import SampleBatch
-from watcher.model.snapshot import TrackState
+from watcher.model.snapshot import EngineDump, TrackState
 from watcher.model.time import HOUR, Duration, Instant
 
-__all__ = ["BoundRule", "Engine"]
+__all__ = ["DUMP_FORMAT", "BoundRule", "Engine"]
 
 HORIZON: Duration = 2 * HOUR
 
@@ -22,53 +30,88 @@ HORIZON: Duration = 2 * HOUR
 class Engine:
     """Judges every rule over every source, bin by settled bin, and re-judges what late data changes."""
 
-    def __init__(self, rules: Sequence[BoundRule], horizon: Duration = HORIZON) -> None:
-        """An engine that has seen nothing."""
-        self._rules = rules
+    def __init__(
+        self, rules: Sequence[BoundRule], horizon: Duration = HORIZON, *, places: Places | None = None
+    ) -> None:
+        """An engine that has seen nothing; `places` are those of an engine that is to adopt it."""
+        self.guard = Guard()
+        self.places = Places() if places is None else places
+        """Where resources belong: known from batches; the inventory may add to it."""
+        self._roster = Roster(rules, horizon, self.places)
         self._horizon = horizon
-        self._tracks: dict[tuple[str, str], list[Track]] = {}
-        self._bindings: dict[tuple[str, str], _Bindings] = {}
-        self._watermarks: dict[str, dict[str, Instant]] = {}
-        self._names: dict[str, dict[str, str]] = {}
-        self._sighted: dict[tuple[str, str], Instant] = {}
-        self._down: dict[tuple[str, str], Instant] = {}
         self._sources: frozenset[str] = frozenset()
         """Those that are watched, as known while restarting."""
+        self._loaded: set[int] = set()
+        """Ids of tracks that stand as a dump says: what was told of them is known exactly."""
 
     @property
     def late(self) -> int:
         """Bins that came too late to be judged."""
-        return sum(track.late for tracks in self._tracks.values() for track in tracks)
+        tracks = sum(track.late for tracks in self._roster.tracks.values() for track in tracks)
+        return tracks + sum(feed.grid.late for feed in self._roster.feeds)
 
     def ingest(self, batch: SampleBatch) -> None:
         """Take a batch into the windows of every rule that reads it. Judges nothing."""
-        self._mark(batch.source, lane_key(batch.stream, batch.width), batch.settled_until)
+        batch = self.guard.admit(batch)
+        self.places.see(batch)
+        self._roster.vendors[batch.source] = batch.vendor
+        self._roster.mark(batch.source, lane_key(batch.stream, batch.width), batch.settled_until)
         if batch.names:
-            self._names.setdefault(batch.source, {}).update(batch.names)
-        for bound, binding in self._bound(batch):
+            self._roster.names.setdefault(batch.source, {}).update(batch.names)
+        if batch.width:
+            self._take_bins(batch)
+        for bound, binding in self._roster.bindings(batch):
             if binding is not None:
-                track = self._track(bound, batch, binding)
-                lane = track.lane(batch.stream, batch.width)
-                track.take(lane, binding, batch)
+                track = self._roster.track(bound, batch, binding.groups)
+                track.take(track.instant_lane(batch.stream, batch.width), binding, batch)
             else:
                 self._put_nothing(bound.rule.id, batch)
         self._see(batch)
 
-    def evaluate(self, at: Instant) -> list[Transition]:
-        """Judge what has settled or changed since the last call; `at` becomes `decided_at`."""
+    def _take_bins(self, batch: SampleBatch) -> None:
+        """Take the bins of a batch into the grid that all rules share, and see who reads it."""
+        for feed in self._roster.feeds_of(batch.source, batch.vendor, batch.stream, batch.width):
+            feed.grid.take(batch)
+            accepted = batch.starts[batch.starts >= feed.grid.accept_from]
+            for bound, casting in feed.castings:
+                was_ready = casting.is_ready
+                changed = casting.update(feed.grid)
+                if not (was_ready or casting.is_ready):
+                    continue
+                track = self._roster.track(bound, batch, casting.groups)
+                lane = track.bin_lane(feed.grid, casting)
+                if changed:
+                    self._roster.join(track, batch.source, casting.groups)
+                    track.bind(lane)
+                lane.saw(accepted)
+
+    def evaluate(self, at: Instant, clock: Clock | None = None) -> list[Transition]:
+        """Judge what has settled or changed since the last call; `at` becomes `decided_at`.
+
+        With a `clock` the batches since came in order: what a bin shows was decided when it was settled.
+        """
         found = []
-        for (_, source), tracks in self._tracks.items():
+        for (rule, source), tracks in self._roster.tracks.items():
+            kin, affected = self._roster.kin[rule, source], []
             for track in tracks:
-                affected = track.advance(self._watermarks.get(source, {}))
-                affected |= track.lapse(self._now_of(track, source))
-                found += self._told(track, source, affected, at)
+                rows = track.advance(self._roster.watermarks.get(source, {}))
+                affected.append((track, rows | track.course.lapse(self._now_of(track, source))))
+            found += tell(kin, affected, Occasion(at, self._roster.names.get(source, {}), clock))
+            for track in tracks:
                 track.freeze()
+            kin.settle(tracks)
+        self._let_go()
         return found
 
-    def _told(self, track: Track, source: str, affected: Iterable[int], at: Instant) -> list[Transition]:
-        names = self._names.get(source, {})
-        untold = track.untold(affected)
-        return [transition(track, row, difference, at=at, names=names) for row, difference in untold]
+    def _let_go(self) -> None:
+        """Every track has looked: grids keep what the next verdicts need."""
+        for feed in self._roster.feeds:
+            readers = list(self._roster.readers(feed))
+            mark = self._roster.watermarks[feed.source][feed.key]
+            needed = [track.needed(lane, track.course.frozen_at) for track, lane in readers]
+            feed.grid.settled(mark)
+            feed.grid.close(mark, self._horizon)
+            feed.grid.forget(min(needed, default=mark - self._horizon))
 
     # --- restarts
 
@@ -76,7 +119,7 @@ class Engine:
         """Where every track stands: committed with the tick, and given to `restore` after a restart."""
         states = [
             state_of(track, source)
-            for (_, source), tracks in self._tracks.items()
+            for (_, source), tracks in self._roster.tracks.items()
             for track in tracks
             if track.lanes or track.index
         ]
@@ -85,12 +128,10 @@ class Engine:
     def restore(self, states: Iterable[TrackState], sources: Collection[str]) -> None:
         """Before the journal is recalled: begin where the last tick stood, as far as it is still watched."""
         self._sources = frozenset(sources)
-        rules = {bound.rule.id: bound for bound in self._rules}
+        rules = {bound.rule.id: bound for bound in self._roster.rules}
         for state in states:
             if state.rule in rules and state.source in sources:
-                track = Track(rules[state.rule], self._horizon)
-                restore(track, state)
-                self._tracks.setdefault((state.rule, state.source), []).append(track)
+                restore(self._roster.new_track(rules[state.rule], state.source), state)
 
     def recall(self, batches: Iterable[SampleBatch]) -> None:
         """Take a page of the journal, in its order, and keep of it what `rebuild` will need.
@@ -101,12 +142,13 @@ class Engine:
             if batch.source not in self._sources:
                 continue
             self.ingest(batch)
-            for (_, source), tracks in self._tracks.items():
-                for track in tracks if source == batch.source else ():
-                    if (lane := track.lanes.get(lane_key(batch.stream, batch.width))) is not None:
-                        lane.watermark = max(lane.watermark, batch.settled_until)
-                        track.accept_from = max(track.accept_from, track.edge())
-        for tracks in self._tracks.values():
+            for track in self._roster.of_source(batch.source):
+                if (lane := track.lanes.get(lane_key(batch.stream, batch.width))) is not None:
+                    lane.watermark = max(lane.watermark, batch.settled_until)
+                    track.accept_from = max(track.accept_from, track.edge())
+                    if isinstance(lane, BinLane):
+                        lane.grid.close(lane.watermark, self._horizon)
+        for tracks in self._roster.tracks.values():
             for track in tracks:
                 track.forget_recalled()
 
@@ -118,31 +160,86 @@ class Engine:
         A rule that is new judges from the restatement horizon on. An incident that no present rule and source
         can judge is closed as unjudged.
         """
-        for tracks in self._tracks.values():
+        for tracks in self._roster.tracks.values():
             for track in tracks:
                 track.begin()
         states = tuple(states)
         orphans = []
+        standing = [incident for incident in standing if incident.status is not Status.WITHDRAWN]
+        wider = self._recall_wider(standing)
         for incident in standing:
-            found = self._find(incident.key)
-            if found is not None and incident.status is not Status.WITHDRAWN:
-                expect(*found, incident)
-            elif not incident.over:
+            found = self._roster.find(incident.key)
+            if found is not None:
+                if id(found[0]) not in self._loaded:
+                    expect(*found, incident)
+            elif not incident.over and incident.id not in wider:
                 orphans.append(closed(incident, states, at))
         transitions = self.evaluate(at)
-        for (_, source), tracks in self._tracks.items():
-            for track in tracks:
-                transitions += self._told(track, source, list(track.told), at)
+        for key, tracks in self._roster.tracks.items():
+            occasion = Occasion(at, self._roster.names.get(key[1], {}))
+            transitions += tell(
+                self._roster.kin[key], [(track, set(track.course.told)) for track in tracks], occasion
+            )
         return orphans + transitions
+
+    def _recall_wider(self, standing: Iterable[Incident]) -> set[str]:
+        """Take for told what the book says of wider incidents; their ids."""
+        of: dict[tuple[str, str], list[Incident]] = {}
+        for incident in standing:
+            of.setdefault((incident.key.rule, dict(incident.key.labels).get("source", "")), []).append(
+                incident
+            )
+        found: set[str] = set()
+        for key, incidents in of.items():
+            if key in self._roster.kin:
+                found |= set(self._roster.kin[key].recall(incidents, self._roster.tracks[key]))
+        return found
+
+    # --- the whole state
+
+    def dump(self) -> EngineDump:
+        """Everything the engine stands on, copied."""
+        return dump(self._roster, self.guard)
+
+    def load(self, dumped: EngineDump, sources: Mapping[str, str]) -> None:
+        """Stand where a dump says, as far as its sources are watched and its rules are still the same.
+
+        `sources` is by name the vendor: one that was of another vendor is another source.
+
+        Raises:
+            DumpUnusable: it is of another version of the engine, or damaged; this engine is of no more use.
+        """
+        self._sources |= frozenset(sources)
+        try:
+            load(self._roster, self.guard, dumped, sources)
+        except (LookupError, TypeError, ValueError) as error:
+            raise DumpUnusable(f"a dump cannot be read: {type(error).__name__}: {error}") from error
+        self._loaded |= {id(track) for tracks in self._roster.tracks.values() for track in tracks}
+
+    def adopt(self, other: "Engine") -> None:
+        """Take over what another engine has rebuilt of rules or sources that this one has not."""
+        self._roster.adopt(other._roster)  # noqa: SLF001 - of the same class
+        self._sources |= other._sources  # noqa: SLF001 - of the same class
+        for key, stream in other.guard.streams.items():
+            self.guard.streams.setdefault(key, stream)
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """Those it has heard of."""
+        return frozenset(self._roster.vendors)
+
+    def reached(self, source: str) -> Instant | None:
+        """How far the stream of a source that is furthest behind is settled; None before there is one."""
+        return min(self._roster.watermarks.get(source, {}).values(), default=None)
 
     def needed_from(self) -> Mapping[tuple[str, str], Instant]:
         """By source and stream: samples older than this no verdict will ever need."""
         needed: dict[tuple[str, str], Instant] = {}
-        for source, marks in self._watermarks.items():
+        for source, marks in self._roster.watermarks.items():
             for key, mark in marks.items():
                 stream = key.rpartition("@")[0]
                 needed[source, stream] = max(needed.get((source, stream), NEVER), mark - self._horizon)
-        for (_, source), tracks in self._tracks.items():
+        for (_, source), tracks in self._roster.tracks.items():
             for track in tracks:
                 for lane in track.lanes.values():
                     wanted = (needed[source, lane.stream], track.needed_from(), lane.needed_from())
@@ -151,49 +248,18 @@ class Engine:
 
     def state(self, key: IncidentKey) -> str:
         """`inactive`, `pending`, `firing` or `recovering`."""
-        found = self._find(key)
-        return STATE_NAMES[INACTIVE if found is None else max(INACTIVE, found[0].present.state[found[1]])]
+        found = self._roster.find(key)
+        return STATE_NAMES[INACTIVE if found is None else max(INACTIVE, found[0].course.state(found[1]))]
 
-    def _mark(self, source: str, lane: str, settled_until: Instant) -> None:
-        marks = self._watermarks.setdefault(source, {})
-        marks[lane] = max(marks.get(lane, NEVER), settled_until)
-
-    # --- finding the way
-
-    def _find(self, key: IncidentKey) -> tuple[Track, int] | None:
-        source = dict(key.labels).get("source", "")
-        for track in self._tracks.get((key.rule, source), []):
-            if key.labels in track.index:
-                return track, track.index[key.labels]
-        return None
-
-    def _bound(self, batch: SampleBatch) -> "list[tuple[BoundRule, Binding | None]]":
-        """Every rule with its binding to this batch; kept while the stream's layout stays."""
-        key = (batch.source, batch.stream)
-        if key not in self._bindings or self._bindings[key].layout != layout(batch):
-            self._bindings[key] = _Bindings(self._rules, batch)
-        return self._bindings[key].bound
-
-    def _track(self, bound: BoundRule, batch: SampleBatch, binding: Binding) -> Track:
-        """The track that the stream feeds; else one that holds its groups: streams may follow each other.
-
-        States of one source are one track: what one stream lists another may list later.
-        """
-        tracks = self._tracks.setdefault((bound.rule.id, batch.source), [])
-        for track in tracks:
-            if batch.stream in track.streams:
-                return track
-        for track in tracks:
-            if not batch.width or any(key in track.index for key in binding.groups):
-                return track
-        track = Track(bound, self._horizon)
-        tracks.append(track)
-        return track
+    def tracks(self, rule: str, source: str) -> Sequence[Track]:
+        """The tracks of a rule at a source: what explains its verdicts."""
+        return self._roster.tracks.get((rule, source), ())
 
     def _put_nothing(self, rule_id: str, batch: SampleBatch) -> None:
         """An answer without any series of a rule is one: what was said of its bins before is withdrawn."""
-        for track in self._tracks.get((rule_id, batch.source), []):
-            if (lane := track.lanes.get(lane_key(batch.stream, batch.width))) is not None:
+        for track in self._roster.tracks.get((rule_id, batch.source), ()):
+            lane = track.lanes.get(lane_key(batch.stream, batch.width))
+            if isinstance(lane, InstantLane):
                 track.take(lane, None, batch)
 
     # --- own sight
@@ -207,19 +273,18 @@ class Engine:
             key = (batch.source, dict(entity).get("stream", ""))
             for b, start in enumerate(batch.starts.tolist()):
                 end = start + batch.width
-                self._sighted[key] = max(self._sighted.get(key, NEVER), end)
+                self._roster.sighted[key] = max(self._roster.sighted.get(key, NEVER), end)
                 if up[b, e] == 0:
-                    self._down[key] = max(self._down.get(key, NEVER), end)
+                    self._roster.down[key] = max(self._roster.down.get(key, NEVER), end)
                     self._carry_on(*key, start)
 
     def _carry_on(self, source: str, stream: str, at: Instant) -> None:
         """An instant without readings is one to judge at: the last may stand, and unknown pauses timers."""
-        for (_, of), tracks in self._tracks.items():
-            for track in tracks if of == source else ():
-                lane = track.lanes.get(lane_key(stream, 0))
-                if lane is not None and lane.starts and at > lane.starts[-1]:
-                    track.put(lane, at, Cells())
-                    self._mark(source, lane.key, at)
+        for track in self._roster.of_source(source):
+            lane = track.lanes.get(lane_key(stream, 0))
+            if isinstance(lane, InstantLane) and lane.starts and at > lane.starts[-1]:
+                track.put(lane, at, Cells())
+                self._roster.mark(source, lane.key, at)
 
     def _now_of(self, track: Track, source: str) -> Instant:
         """The time that blindness is judged by: how far the bins are, or when a stream was last seen silent.
@@ -228,16 +293,12 @@ class Engine:
         judged by whatever else is heard of its source.
         """
         bins = max((lane.watermark for lane in track.lanes.values()), default=NEVER)
-        down = max((self._down.get((source, stream), NEVER) for stream in track.streams), default=NEVER)
-        seen = max((self._sighted.get((source, stream), NEVER) for stream in track.streams), default=NEVER)
-        newest = max(self._watermarks.get(source, {}).values(), default=NEVER)
+        down = max(
+            (self._roster.down.get((source, stream), NEVER) for stream in track.streams), default=NEVER
+        )
+        seen = max(
+            (self._roster.sighted.get((source, stream), NEVER) for stream in track.streams), default=NEVER
+        )
+        newest = max(self._roster.watermarks.get(source, {}).values(), default=NEVER)
         is_unfed = newest - max(bins, seen) > UNJUDGED_AFTER
         return newest if is_unfed else max(bins, down)
-
-
-class _Bindings:
-    """The bindings of one stream's layout to every rule; None for those that do not read it."""
-
-    def __init__(self, rules: Sequence[BoundRule], batch: SampleBatch) -> None:
-        self.layout = layout(batch)
-        self.bound = [(bound, bind(bound.rule, bound.detector.roles, batch)) for bound in rules]

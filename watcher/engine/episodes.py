@@ -35,7 +35,19 @@ class Episode:
     noted: bool = False
     """It has been firing unseen for long."""
     severity: Severity | None = None
-    """That of the bin in which it fired; None when that is known from the book only."""
+    """The present one; None when that is known from the book only."""
+    highest: Severity | None = None
+    graded_in: Bin | None = None
+    """The bin that gave it its present severity, where that is not the one in which it fired."""
+
+    @property
+    def told_severity(self) -> Severity | None:
+        """As the book has it: the present one while it is open, the highest once it is over."""
+        return self.severity if self.resolved_at is None else self.highest
+
+    def graded(self, severity: Severity, highest: Severity, graded_in: Bin | None) -> "Episode":
+        """The same, at a severity."""
+        return replace(self, severity=severity, highest=highest, graded_in=graded_in)
 
     def ended(self, at: Instant, resolution: Resolution, ended_in: Bin | None) -> "Episode":
         """The same, over."""
@@ -92,7 +104,10 @@ def _new(episode: Episode) -> Iterator[Difference]:
 
 
 def _changed(was: Episode, now: Episode) -> Iterator[Difference]:
-    if was.opened_at != now.opened_at or was.severity != (now.severity or was.severity):
+    is_other = _is_other_severity(was, now)
+    if is_other and was.resolved_at is None and now.resolved_at is None:
+        yield Difference(_direction(was, now), now, was)
+    if was.opened_at != now.opened_at:
         yield Difference(Change.MOVED, now, was)
     if now.noted and not was.noted:
         yield Difference(Change.UNJUDGED, now, was)
@@ -100,8 +115,17 @@ def _changed(was: Episode, now: Episode) -> Iterator[Difference]:
         yield Difference(Change.RESOLVED, now, was)
     elif was.resolved_at is not None and now.resolved_at is None:
         yield Difference(Change.REOPENED, now, was)
-    elif was.opened_at == now.opened_at and _end(was) != _end(now):
+    elif was.opened_at == now.opened_at and (_end(was) != _end(now) or (is_other and now.resolved_at)):
         yield Difference(Change.MOVED, now, was)
+
+
+def _is_other_severity(was: Episode, now: Episode) -> bool:
+    return now.told_severity not in {None, was.told_severity}
+
+
+def _direction(was: Episode, now: Episode) -> Change:
+    rose = (now.severity or 0) > (was.severity or 0)
+    return Change.ROSE if rose else Change.FELL
 
 
 def _end(episode: Episode) -> tuple[Instant | None, Resolution | None]:

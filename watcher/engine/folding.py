@@ -10,16 +10,28 @@ from typing import Final
 
 import numpy as np
 
-from watcher.engine.detector import BREACH, CLEAR, UNKNOWN, Readings, Verdict
+from watcher.engine.detector import BREACH, CLEAR, UNKNOWN, Verdict
 from watcher.engine.episodes import Bin
-from watcher.engine.lifecycle import FOLDED, SKIP, Event, Holds, Lifecycle, Rows
+from watcher.engine.lifecycle import (
+    FOLDED,
+    SKIP,
+    Codes,
+    Events,
+    Holds,
+    Lifecycle,
+    Rows,
+    pack,
+    reading_of,
+)
 from watcher.model.incident import Evidence
 from watcher.model.labels import LabelSet
+from watcher.model.rule import Severity
 from watcher.model.time import Instant
 
 SUMMARY: Final = "{subject}: {text}"
 NAMED: Final = 10
 """Groups that are named; of more, only their number is told."""
+_INFO: Final = np.array([Severity.INFO], np.int8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +40,17 @@ class Fold:
 
     row: int
 
-    def step(self, life: Lifecycle, reading: Readings, bin_: Bin) -> list[tuple[Event, Rows]]:
-        """Let the row take a bin that all other rows have taken."""
-        rows = np.array([self.row], np.intp)
+    def step(self, life: Lifecycle, rows: Rows, codes: Codes, bin_: Bin) -> Events:
+        """Let the row take a bin that all other rows have taken; `life` is of `rows`, `codes` of all rows."""
+        reading = reading_of(codes)
         told = bool(((reading != SKIP) & (reading != UNKNOWN)).any())
         folded = bool((life.state == FOLDED).any())
-        own = np.array([BREACH if folded else CLEAR if told else UNKNOWN], np.int8)
-        part = life.take(rows)
-        events = part.step(own, bin_.start, bin_.end, Holds(0, 0))
-        life.put(rows, part)
-        return [(event, rows) for event, _ in events]
+        code = pack(np.array([BREACH if folded else CLEAR if told else UNKNOWN], np.int8), _INFO)
+        at: Rows = np.searchsorted(rows, [self.row])
+        part = life.take(at)
+        events = part.step(code, bin_.start, bin_.end, Holds(0, 0))
+        life.put(at, part)
+        return [(event, at) for event, _ in events]
 
 
 def fold_key(group: LabelSet) -> LabelSet:

@@ -1,36 +1,23 @@
-"""The bins of one stream for one track: role columns in event time, and the reading of each bin."""
+"""What a track asks of each stream that feeds it, be it of bins or of states."""
 
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from watcher.engine.binding import Binding
-from watcher.engine.cells import Cells
-from watcher.engine.detector import Lasted, Readings, Role
-from watcher.engine.episodes import Bin
-from watcher.engine.lifecycle import NEVER, SKIP
-from watcher.engine.seats import NOBODY, Seats
+from watcher.engine.detector import Panel
+from watcher.engine.judged import Judged
+from watcher.engine.levels import Share
+from watcher.engine.lifecycle import Codes, Rows
 from watcher.model.labels import LabelSet
-from watcher.model.sample import Exemplar, Floats
-from watcher.model.time import DAY, Duration, Instant
+from watcher.model.sample import Exemplar, Instants
+from watcher.model.time import Duration, Instant
 
-Scalar = TypeVar("Scalar", bound=np.generic)
-
-LISTED_FOR: Final[Duration] = DAY
-"""How long the last answer of a stream says of a row that it is there."""
-_NOTHING: Final = Cells()
-
-
-def padded(column: NDArray[Scalar], rows: int, filler: float) -> NDArray[Scalar]:
-    """The column over more rows."""
-    missing = rows - column.shape[-1]
-    if missing <= 0:
-        return column
-    shape = (*column.shape[:-1], missing)
-    return np.concatenate([column, np.full(shape, filler, column.dtype)], axis=-1)
+Changed: TypeAlias = tuple[Instant, Rows | None]
+"""Start of a bin that says something else than before, and of which rows; None is all."""
+Run: TypeAlias = tuple[Instant, int]
+"""Start of the first of some bins that follow each other, and how many they are."""
 
 
 def lane_key(stream: str, width: Duration) -> str:
@@ -38,283 +25,80 @@ def lane_key(stream: str, width: Duration) -> str:
     return f"{stream}@{width}"
 
 
-class Lane:
-    """Bins of one width, sorted by start; a bin that never came is a bin whose cells are unknown.
+class Lane(Protocol):
+    """One stream at one width, as one track sees it."""
 
-    For states (`width` 0) a bin is a reading at an instant, and roles that `carry` keep the last value seen.
-    """
+    key: str
+    stream: str
+    width: Duration
+    watermark: Instant
+    first: Instant
+    """Start of the first bin there was."""
+    judged: Judged
+    by_row: bool
+    """Whether some rows can be judged without the others."""
+    member: NDArray[np.bool_]
+    """Rows this stream has ever fed."""
 
-    def __init__(self, stream: str, width: Duration, roles: Mapping[str, Role]) -> None:
-        """An empty lane."""
-        self.stream = stream
-        self.key = lane_key(stream, width)
-        self.width = width
-        self.watermark: Instant = NEVER
-        self.first: Instant = NEVER
-        """Start of the first bin there was."""
-        self.starts: list[Instant] = []
-        self.member = np.zeros(0, np.bool_)
-        """Rows this stream has ever fed."""
-        self.readings: dict[Instant, Readings] = {}
-        """By bin start; only bins that have been judged."""
-        self.severities: dict[Instant, NDArray[np.int8]] = {}
-        """By bin start, where they are not the rule's own."""
-        self.answered_at: Instant | None = None
-        """Start of the newest bin that the vendor answered."""
-        self.bound: tuple[Binding, NDArray[np.intp]] | None = None
-        """The binding of the stream's present layout, and the rows of its groups."""
-        self._roles = roles
-        self._cells: dict[Instant, Cells] = {}
-        seated = [role for role, spec in roles.items() if spec.carry or not (width or spec.state)]
-        self._standing: dict[str, dict[Instant, Seats]] = {role: {} for role in seated}
-        """By role and bin start: the last values, as of the bin. Made when they are asked for."""
-        self._stood: dict[str, Seats] = {}
-        """The same before the first bin."""
-        self._known: dict[Instant, NDArray[np.bool_]] = {}
-        """By bin start, where nothing stands for what is silent: windows ask for it again and again."""
-        self._fill_from: Instant | None = None
-
-    def bin(self, start: Instant) -> Bin:
-        """The bin that begins there."""
-        return Bin(start, start + self.width, self.key)
-
-    def admit(self, rows: NDArray[np.intp]) -> None:
+    def admit(self, rows: Rows) -> None:
         """Learn that the stream feeds these rows."""
-        self.member[rows] = True
+        ...
 
     def feeds(self, row: int) -> bool:
         """Whether the stream has ever fed a row."""
-        return row < len(self.member) and bool(self.member[row])
+        ...
 
     def widen(self, rows: int) -> None:
         """Know of more rows, which this stream does not feed."""
-        self.member = padded(self.member, rows, 0)
+        ...
 
-    def put(self, start: Instant, cells: Cells) -> NDArray[np.bool_] | None:
-        """Take one bin; the rows for which it says something else than before, or None where it is new."""
-        known_bin = start in self._cells
-        before = {role: self._raw(start, role) for role in self._roles}
-        was_answered, was_gone = self.answered(start), self.gone(start)
-        seated = self._cells.get(start, _NOTHING).seats
-        self._cells[start] = cells
-        self._known.pop(start, None)
-        self._restand(start)
-        if cells.answered:
-            self.answered_at = start if self.answered_at is None else max(start, self.answered_at)
-        if not known_bin:
-            insort(self.starts, start)
-            self.first = start if self.first == NEVER else min(start, self.first)
-            self._fill_from = start if self._fill_from is None else min(start, self._fill_from)
-            return None
-        changed: NDArray[np.bool_] = was_gone != self.gone(start)
-        changed |= was_answered != self.answered(start)
-        for role in self._roles:
-            was, now = before[role], self._raw(start, role)
-            changed |= ~((was == now) | (np.isnan(was) & np.isnan(now)))
-            changed |= seated.get(role, NOBODY).differ(cells.seats.get(role, NOBODY), len(changed))
-        return changed
-
-    def _restand(self, start: Instant) -> None:
-        """What stands from this bin on has to be found again."""
-        for later in self.starts[bisect_left(self.starts, start) :]:
-            for standing in self._standing.values():
-                standing.pop(later, None)
-
-    def settle(self, until: Instant, *, at_most: int) -> list[Instant]:
-        """Move the watermark; the starts of bins now settled and not judged, missing ones included.
+    def settle(self, until: Instant, *, since: Instant, at_most: int) -> list[Run]:
+        """Move the watermark; the bins that begin at `since` or later, are settled now, and are not judged.
 
         A gap of more than `at_most` bins is represented by its last ones: unknown changes nothing but timers.
         """
-        first = self._fill_from if self._fill_from is not None else self.watermark
-        self.watermark = max(self.watermark, until)
-        if self.width and self.starts:
-            self._fill(first, at_most)
-        last = bisect_right(self.starts, self.watermark - self.width)
-        return [start for start in self.starts[:last] if start not in self.readings]
+        ...
 
-    def _fill(self, first: Instant, at_most: int) -> None:
-        """Put an unknown bin wherever the grid has none, up to the watermark."""
-        self._fill_from = None
-        first = max(self.starts[0], first - self.width, self.watermark - at_most * self.width)
-        first += (self.starts[0] - first) % self.width
-        for start in range(first, self.watermark - self.width + 1, self.width):
-            if start not in self._cells:
-                insort(self.starts, start)
-                self._cells[start] = _NOTHING
+    def changed(self) -> list[Changed]:
+        """What has changed since the last look, of bins that may have been judged."""
+        ...
 
-    # --- what a bin says
+    def panel(self, start: Instant, bins: int, rows: Rows | None) -> Panel:
+        """What a detector sees of some bins that follow each other; of some rows only where `by_row`."""
+        ...
 
-    def answered(self, start: Instant) -> bool:
-        """Whether the vendor answered for a bin, whatever it said."""
-        return self._cells.get(start, _NOTHING).answered
-
-    def gone(self, start: Instant) -> NDArray[np.bool_]:
-        """Rows of the stream that a complete listing lacks."""
-        listed = self._cells.get(start, _NOTHING).listed
-        if listed is None:
-            return np.zeros(len(self.member), np.bool_)
-        return self.member & ~padded(listed, len(self.member), 0)
+    def mask(self, start: Instant, codes: Codes) -> Codes:
+        """Codes of bins over all rows, but for what another stream feeds, and what is no longer there."""
+        ...
 
     def holds(self, at: Instant) -> NDArray[np.bool_]:
         """Rows that are there by the stream's last answer at or before a time."""
-        for start in self._back(at + 1):
-            cells = self._cells[start]
-            if start < at - LISTED_FOR:
-                break
-            if cells.answered:
-                listed = cells.listed
-                return self._said(start) if listed is None else padded(listed, len(self.member), 0)
-        return np.zeros(len(self.member), np.bool_)
+        ...
 
-    def _said(self, start: Instant, but: str = "") -> NDArray[np.bool_]:
-        """Rows of which a bin says anything, in another role than one."""
-        said = np.zeros(len(self.member), np.bool_)
-        for role in self._roles:
-            if role != but:
-                said |= ~np.isnan(self._raw(start, role))
-        return said
+    def came(self) -> tuple[Instant, Instant] | None:
+        """The span of bins that levels have to look at: newly settled, or newly come; None where none is."""
+        ...
 
-    def column(self, start: Instant, role: str) -> Floats:
-        """A role's values in one bin, over the rows; NaN where unknown.
-
-        A role that carries takes the last value of what is silent. Otherwise a row is unknown when the series
-        that would speak for it is a silent one.
-        """
-        column = self._raw(start, role)
-        cells = self._cells.get(start, _NOTHING)
-        if self._roles[role].carry:
-            return self._stands(start, role).column(len(column))
-        if role not in cells.seats:
-            return column
-        standing = self._stands(start, role).column(len(column))
-        return np.where(column == standing, column, np.nan)
-
-    def _raw(self, start: Instant, role: str) -> Floats:
-        column = self._cells.get(start, _NOTHING).columns.get(role)
-        if column is None:
-            return np.full(len(self.member), np.nan)
-        return padded(column, len(self.member), np.nan)
-
-    def _stands(self, start: Instant, role: str) -> Seats:
-        """The last values of a role as of a bin."""
-        known, last = self._standing[role], bisect_right(self.starts, start)
-        first = last
-        while first > 0 and self.starts[first - 1] not in known:
-            first -= 1
-        standing = known[self.starts[first - 1]] if first else self._stood.get(role, NOBODY)
-        for at in self.starts[first:last]:
-            standing = known[at] = self._after(standing, at, role)
-        return standing
-
-    def _after(self, standing: Seats, start: Instant, role: str) -> Seats:
-        """What stands after a bin. A complete listing ends what it lacks.
-
-        A carried role that may be missing tells of the others: where a bin says these and not it, it is no
-        longer known.
-        """
-        cells, spec = self._cells[start], self._roles[role]
-        if not cells.answered:
-            return standing
-        if spec.carry and spec.optional:
-            standing = standing.without(self._said(start, but=role))
-        return standing.after(cells.seats.get(role, NOBODY), start, complete=cells.listed is not None)
-
-    def needed_from(self) -> Instant | None:
-        """The oldest bin that something stands of, and the last answer; None where nothing does."""
-        if self.width or not self.starts:
-            return None
-        stands = [self._stands(self.starts[-1], role).oldest() for role in self._standing]
-        return min((at for at in (*stands, self.answered_at) if at is not None), default=None)
-
-    def _back(self, before: Instant) -> Iterator[Instant]:
-        """Starts of the bins that begin before a time, the newest first."""
-        for at in range(bisect_left(self.starts, before) - 1, -1, -1):
-            yield self.starts[at]
-
-    def lasted(self, start: Instant, role: str, window: Duration) -> Lasted:
-        """For how long a role's value has been the same, as far back as a window."""
-        now, first = self.column(start, role), start - window
-        since = np.full(len(now), float(start))
-        changed = np.zeros(len(now), np.bool_)
-        going = ~np.isnan(now)
-        for earlier in self._back(start):
-            going &= (since > first) & ~self.gone(earlier)
-            if not going.any():
-                break
-            value = self._raw(earlier, role)
-            other = going & ~np.isnan(value) & (value != now)
-            changed |= other
-            going &= ~other
-            since[going & (value == now)] = max(earlier, first)
-        if role in self._stood:
-            value = self._stood[role].column(len(now))
-            going &= since > first
-            changed |= going & ~np.isnan(value) & (value != now)
-            since[going & (value == now)] = first
-        return Lasted(np.where(np.isnan(now), np.nan, start + self.width - since), changed)
-
-    def parts(self, role: str, row: int, starts: Sequence[Instant]) -> Mapping[LabelSet, float]:
-        """Sums over some bins by the role's `detail`, for one row."""
-        sums: dict[LabelSet, float] = {}
-        for start in starts:
-            detail = self._cells[start].details.get(role)
-            for labels, value in detail.parts(row).items() if detail is not None else ():
-                sums[labels] = sums.get(labels, 0.0) + value
-        return sums
+    def lend(self, starts: Instants, width: Duration, rows: Rows | None) -> Share | None:
+        """What its settled bins add to slots that follow each other; None where nothing came."""
+        ...
 
     def exemplars(self, row: int, after: Instant, until: Instant) -> Iterator[Exemplar]:
         """Raw records of one row in the bins of a time, the oldest first."""
-        for start in self.window(after, until):
-            yield from (exemplar for of, exemplar in self._cells[start].exemplars if of == row)
+        ...
 
-    def known(self, start: Instant) -> NDArray[np.bool_]:
-        """Rows in which every role that must be there is known in this bin."""
-        found = self._known.get(start)
-        if found is not None and len(found) == len(self.member):
-            return found
-        known = np.ones(len(self.member), np.bool_)
-        for role, spec in self._roles.items():
-            if not (spec.optional or spec.witness):
-                known &= ~np.isnan(self.column(start, role))
-        if not self._standing:
-            self._known[start] = known
-        return known
-
-    def weighed(self, start: Instant, role: str) -> Floats:
-        """What a bin adds to sums over windows: a role's value, times what it is weighed by."""
-        spec = self._roles[role]
-        values = self.column(start, role)
-        if spec.over_time:
-            return values * self.width
-        return values * self.column(start, spec.weighed_by) if spec.weighed_by else values
-
-    def window(self, after: Instant, until: Instant) -> Sequence[Instant]:
-        """Starts of the bins that begin at or after one time and end at or before another."""
-        first = bisect_left(self.starts, after)
-        last = bisect_right(self.starts, until - self.width)
-        return self.starts[first:last]
-
-    def reading(self, start: Instant) -> Readings:
-        """The reading of a judged bin over the rows; SKIP for rows this stream does not feed."""
-        return padded(self.readings[start], len(self.member), SKIP)
-
-    def judged(self, start: Instant) -> NDArray[np.int8]:
-        """Reading and severity of a judged bin over the rows: what lifecycles and episodes come of."""
-        own = self.severities.get(start)
-        severity = np.zeros(len(self.member), np.int8) if own is None else padded(own, len(self.member), 0)
-        return np.stack([self.reading(start), severity])
+    def needed_from(self) -> Instant | None:
+        """The oldest bin that still speaks, whatever the horizon; None where none does."""
+        ...
 
     def forget(self, before: Instant) -> None:
-        """Drop bins that end before a time, keeping what is carried on."""
-        last = bisect_left(self.starts, before - self.width)
-        if last == 0:
-            return
-        edge = self.starts[last - 1]
-        self._stood = {role: self._stands(edge, role) for role in self._standing}
-        for start in self.starts[:last]:
-            for standing in self._standing.values():
-                standing.pop(start, None)
-            self._cells.pop(start, None)
-            self.readings.pop(start, None)
-            self.severities.pop(start, None)
-        del self.starts[:last]
+        """Drop what ends before a time, keeping what is carried on."""
+        ...
+
+    def blank(self, rows: Rows) -> None:
+        """Some row numbers are free: nothing is known of them."""
+        ...
+
+    def move(self, places: Rows, keys: Sequence[LabelSet]) -> None:
+        """Row `i` is now `places[i]`, of another track's rows."""
+        ...

@@ -1,161 +1,236 @@
 """Whether a count of bad events among all is more than what is usual explains. Pure, over columns.
 
 Counts are tested, not ratios: 3 of 4 at night and 2 % of a million must answer to the same question. A bin
-breaches when its own share is high and far above what is usual, and some trailing window holds enough events
-to be sure. What is sure: the count exceeds what the usual share explains by `evidence` standard deviations of
-an overdispersed Poisson count, `m + m * w / n + (wander * m)^2` for a mean `m` of `w` events, where the usual
-share is itself known from `n` events only.
+breaches when some trailing window, from the bin itself up to hours, holds more bad events than the usual
+share explains even if it strays as far as it ever does, and no shorter window in it says that it is over.
+What is usual is learned (`watcher.engine.share_memory`).
 """
 
-from typing import Annotated, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
-from watcher.engine.detector import BREACH, CLEAR, UNKNOWN, Levels, Panel, Reach, Usual, Verdict
-from watcher.engine.median import quantile
-from watcher.model.fields import DurationField
+from watcher.engine.arrays import filled
+from watcher.engine.detector import BREACH, CLEAR, STILL, UNKNOWN, Gate, Panel, Usual, Verdict
+from watcher.engine.share_memory import SLOT, ShareParams
 from watcher.model.incident import Evidence
 from watcher.model.sample import Floats
-from watcher.model.time import DAY, MINUTE, Duration, Instant
-from watcher.model.words import number, percent
+from watcher.model.time import DAY, HOUR, MINUTE, Duration, Instant
+from watcher.model.words import number, percent, span
 
-SURE_SLOT: Final = 20.0
-"""Events a slot needs before its own share says anything."""
-LEAST_BINS: Final = 4
-"""Bins that `history` holds at least, for one of them to be judged by it."""
-WINDOWS: Final = (MINUTE, 5 * MINUTE, 15 * MINUTE)
-MIN_SLOTS: Final = 3
-"""Such slots needed; with fewer, all slots are asked."""
-QUARTILE: Final = 0.25
-"""A level that a quarter of the slots keep is what is usual: trouble may last the other three."""
-MOST: Final = 0.75
-"""How much of `history` must lie behind before a high share counts as usual."""
-PRIOR_EVENTS: Final = 100.0
-"""Events that the prior share weighs as much as."""
+LAG: Final = 2 * SLOT
+"""The newest past is left out, so that trouble is not weighed against its own beginning."""
+LONG: Final = HOUR
+"""Windows from here on are long: steadier, and asked for less."""
+MOST: Final = DAY * 3 // 4
+"""How much must be known before a high share counts as usual."""
+LEAST_MEAN: Final = 0.05
+"""Expected bad events at least: nothing is impossible."""
+SETTLED: Final = 15 * MINUTE
+OVER: Final = 1.0
+"""Deviations by which a shorter window must stay below the limit to say that it is over."""
 
 
-class ShareParams(BaseModel):
-    """Defaults suit 5xx at an edge."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One window's questions; every column has the panel's shape."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    window: Duration
+    part: Floats
+    whole: Floats
+    limit: Floats
+    """The least share that is a breach."""
+    least: Floats
+    """The fewest bad events that are."""
+    deviations: Floats
+    """By how many the count lies above what the usual share explains, were it astray."""
+    evidence: float
 
-    floor: Annotated[float, Field(gt=0, lt=1, description="a lower share is never a breach")] = 0.02
-    factor: Annotated[float, Field(ge=1, description="nor one below this many times the usual share")] = 3.0
-    min_count: Annotated[int, Field(ge=1, description="nor one with fewer bad events in the window")] = 10
-    evidence: Annotated[float, Field(gt=0, description="standard deviations above what is usual")] = 5.0
-    wander: Annotated[float, Field(ge=0, description="spread of the usual share beyond chance")] = 0.4
-    windows: Annotated[tuple[DurationField, ...], Field(min_length=1)] = WINDOWS
-    history: Annotated[DurationField, Field(description="how much of the past is usual")] = DAY
-    min_history: Annotated[DurationField, Field(description="known past needed to call it usual")] = (
-        10 * MINUTE
-    )
-    first_floor: Annotated[
-        float,
-        Field(gt=0, le=1, description="the floor until then, and the most that is usual before a day"),
-    ] = 0.1
-    never_usual: Annotated[float, Field(gt=0, le=1, description="a share above it never becomes usual")] = 0.3
-    prior: Annotated[float, Field(gt=0, lt=1, description="the usual share until then")] = 0.005
+    @property
+    def is_high(self) -> NDArray[np.bool_]:
+        """Whether the share is."""
+        high: NDArray[np.bool_] = self.part >= self.limit * self.whole
+        return high
+
+    @property
+    def is_proven(self) -> NDArray[np.bool_]:
+        """Whether it is a breach, were there no shorter window."""
+        proven: NDArray[np.bool_] = (
+            self.is_high & (self.part >= self.least) & (self.deviations >= self.evidence)
+        )
+        return proven
+
+    def is_over(self, whole_window: "Asked") -> NDArray[np.bool_]:
+        """Whether it surely has less than a longer window's limit, or than half of what that one holds."""
+        held = np.divide(
+            whole_window.part, whole_window.whole, out=np.zeros_like(self.part), where=whole_window.whole > 0
+        )
+        ongoing = np.maximum(whole_window.limit, held / 2) * self.whole
+        over: NDArray[np.bool_] = (ongoing >= 1) & (self.part < ongoing - OVER * np.sqrt(ongoing))
+        return over
 
 
-def reach(params: ShareParams) -> Reach:
-    """The longest window; the baseline ends before it."""
-    longest = max(params.windows)
-    return Reach(window=longest, baseline=params.history, lag=longest)
+def asked(panel: Panel, roles: tuple[str, str], usual: Usual, params: ShareParams) -> Iterator[Asked]:
+    """The windows that are not within one bin, the bin itself first."""
+    part_role, whole_role = roles
+    for window in (0, *(one for one in sorted(params.windows) if one > panel.width)):
+        part, whole = (
+            filled(panel.total(part_role, window)),
+            filled(panel.total(whole_role, window)),
+        )
+        is_long = window >= LONG
+        hours = 1 if window <= LONG else 3 if window <= 3 * HOUR else 6
+        known = panel.known(window)
+        # Where traffic falls and errors come on, there are no more of them than there were.
+        by_time = np.minimum(usual[f"rate_{hours}"] * known, whole / 2)
+        share = np.maximum(
+            usual[f"share_{hours}"], np.divide(by_time, whole, out=np.zeros_like(whole), where=whole > 0)
+        )
+        share = np.minimum(share, 0.99)
+        spread = usual["long_spread"] if is_long else usual["spread"]
+        has_history = usual["has_history"] > 0
+        floor = np.where(has_history, params.long_floor if is_long else params.floor, params.first_floor)
+        factor = params.long_factor if is_long else params.factor
+        astray = _at_odds(share, np.where(has_history, np.exp(params.stray * spread), 1.0))
+        yield Asked(
+            window=max(window, panel.width),
+            part=part,
+            whole=whole,
+            limit=np.where(
+                has_history, np.maximum(floor, np.minimum(factor * share, (1 + share) / 2)), floor
+            ),
+            least=params.min_count * np.where(has_history, 1.0, 2.0),
+            deviations=deviations(part, whole * astray),
+            evidence=params.evidence - 1 if is_long else params.evidence,
+        )
 
 
-def usual_share(levels: Levels, params: ShareParams) -> Usual:
-    """The usual share of `part` in `whole`, and of how many events.
+def deviations(seen: Floats, mean: Floats) -> Floats:
+    """By how many standard deviations a Poisson count lies above its mean; also right where few are expected.
 
-    Until `min_history` is known it is the prior; and a high one counts only when most of `history` is behind:
-    nobody can tell trouble from habit before. `has_history` is 0 so long.
+    The signed root of the deviance (McCullagh and Nelder, *Generalized Linear Models*, 1989, chapter 2).
     """
-    share, events, known_for = share_of(levels, "part", "whole", params)
-    is_known = known_for >= params.min_history
-    most = np.where(_is_old(levels, params), np.inf, params.first_floor / params.factor)
+    mean = mean + LEAST_MEAN
+    logarithm = np.log(np.maximum(seen, LEAST_MEAN) / mean)
+    deviance = 2 * (np.where(seen > 0, seen * logarithm, 0.0) - (seen - mean))
+    found: Floats = np.sign(seen - mean) * np.sqrt(np.maximum(deviance, 0))
+    return found
+
+
+def _at_odds(share: Floats, times: Floats) -> Floats:
+    """The share whose odds are so many times those of another."""
+    found: Floats = share * times / (1 - share + share * times)
+    return found
+
+
+def with_history(usual: Usual, params: ShareParams) -> Usual:
+    """Add whether there is a past to judge by; until there is a day of it, no high share is usual.
+
+    Nobody can tell trouble from habit before.
+    """
+    known = usual["known"]
+    most = np.where(known >= MOST, 1.0, params.first_floor)
+    is_known = (known >= params.min_history) & (usual["share"] <= most)
+    shares = {name: usual[name] for name in ("share", "share_1", "share_3", "share_6")}
     return {
-        "share": np.where(is_known, np.minimum(share, most), params.prior),
-        "events": events,
-        "has_history": (is_known & (share <= most)).astype(np.float64),
+        **usual,
+        **{name: np.minimum(column, most) for name, column in shares.items()},
+        "has_history": is_known.astype(np.float64),
     }
 
 
-def share_of(levels: Levels, part: str, whole: str, params: ShareParams) -> tuple[Floats, Floats, Floats]:
-    """The share over the usual slots, of how many events, over how much known time.
-
-    A slot is usual unless its count lies surely above what the lower quartile of the slots allows: a test on
-    values, so that trouble does not become usual while it lasts.
-    """
-    parts, wholes = levels.sums[part], levels.sums[whole]
-    busy = wholes >= SURE_SLOT
-    is_busy = busy.sum(axis=0) >= MIN_SLOTS
-    asked = np.where(is_busy, busy, wholes > 0)
-    low = quantile(np.divide(parts, wholes, out=np.full(parts.shape, np.nan), where=asked), QUARTILE)
-    limit = np.minimum(np.maximum(params.floor, params.factor * np.nan_to_num(low)), params.never_usual)
-    allowed = limit * wholes
-    is_usual = parts <= allowed + 3 * np.sqrt(allowed) + 1
-    bad, events = (np.where(is_usual, column, 0).sum(axis=0) for column in (parts, wholes))
-    plain = np.divide(bad, events, out=np.zeros(len(bad)), where=events > 0)
-    # That a few events were all good says little; that many of them were bad is no comfort to lose.
-    pooled = np.fmax((bad + params.prior * PRIOR_EVENTS) / (events + PRIOR_EVENTS), plain)
-    share: Floats = np.where(is_busy, plain, pooled)
-    return share, events, np.where(is_usual, levels.known, 0).sum(axis=0)
-
-
-def _is_old(levels: Levels, params: ShareParams) -> NDArray[np.bool_]:
-    """Rows that were first known of when `history` began, or nearly."""
-    if not len(levels.starts):
-        return np.zeros(levels.known.shape[1], np.bool_)
-    first = levels.starts[(levels.known > 0).argmax(axis=0)]
-    old: NDArray[np.bool_] = levels.until - first >= MOST * params.history
-    return old
+def spikes(panel: Panel, roles: tuple[str, str], usual: Usual, params: ShareParams) -> Floats:
+    """The shortest window that proves it, and in which no shorter one says that it is over; 0: none does."""
+    every = list(asked(panel, roles, usual, params))
+    proofs = [one.is_proven for one in every]
+    proof, waiting = (np.zeros(proofs[0].shape) for _ in range(2))
+    lasts = np.ones_like(proofs[0])
+    for place, (one, found) in enumerate(zip(every, proofs, strict=True)):
+        if found.any():
+            for before in every[:place]:
+                lasts &= ~(found & before.is_over(one))
+            waiting = np.where(found & (waiting == 0), one.window, waiting)
+        # What a short window holds is weighed against a quarter of an hour too, before it counts.
+        if one.window >= SETTLED or one is every[-1]:
+            proof = np.where(lasts & (proof == 0), waiting, proof)
+            waiting = np.zeros_like(proof)
+    return proof
 
 
 def judge_share(panel: Panel, usual: Usual, params: ShareParams) -> Verdict:
-    """Breach where the share is high and a window proves it; unknown without traffic."""
-    part, whole = panel.value("part"), panel.value("whole")
-    share = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
-    breach = spikes(panel, ("part", "whole"), usual, params)
-    # A bin of a day has no past of a day to be compared with: yesterday's bin is all there is.
-    too_wide = panel.end - panel.start > params.history / LEAST_BINS
-    reading = np.where(np.isnan(share) | too_wide, UNKNOWN, np.where(breach, BREACH, CLEAR)).astype(np.int8)
-    return Verdict(reading, share, usual["share"], {"has_history": usual["has_history"]})
+    """Breach where a window proves it; unknown without traffic, and in bins too wide to have a past.
 
-
-def spikes(panel: Panel, roles: tuple[str, str], usual: Usual, params: ShareParams) -> NDArray[np.bool_]:
-    """Where the share of the bin is high, and some window holds more than the usual share explains.
-
-    A bin with too few events to say is judged by its shortest window that has enough. A window proves nothing
-    where a shorter one in it is fine: it still holds what is over.
+    Nothing begins without a bad event: where the newest bins hold none, what a window proves is still.
     """
-    expected = usual["share"]
-    floor = np.where(usual["has_history"] > 0, params.floor, params.first_floor)
-    limit = np.maximum(floor, np.minimum(params.factor * expected, (1 + expected) / 2))
-    proven = np.zeros(len(expected), np.bool_)
-    is_high = np.zeros(len(expected), np.bool_)
-    asked, lasts = np.ones(len(expected), np.bool_), np.ones(len(expected), np.bool_)
-    # Without a past to tell by, it takes twice as many.
-    least = params.min_count * np.where(usual["has_history"] > 0, 1, 2)
-    for window in (0, *sorted(params.windows)):
-        part, whole = (panel.total(role, window) for role in roles)
-        above = part >= limit * whole
-        is_high = np.where(asked, above, is_high)
-        asked &= ~(whole >= params.min_count)
-        mean = whole * expected
-        variance = mean * (1 + whole / (usual["events"] + PRIOR_EVENTS)) + (params.wander * mean) ** 2 + 1
-        lasts &= above | ~(whole >= params.min_count)
-        enough = lasts & above & (part >= least)
-        proven |= enough & (part - mean >= params.evidence * np.sqrt(variance))
-    return is_high & proven
+    part, whole = panel.value("part"), panel.value("whole")
+    share = np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
+    proof = spikes(panel, ("part", "whole"), usual, params)
+    breach = np.where(_is_fresh(panel, params), BREACH, STILL)
+    unknown = np.isnan(share) | (panel.width > max(params.windows))
+    reading = np.where(unknown, UNKNOWN, np.where(proof > 0, breach, CLEAR)).astype(np.int8)
+    extra = {"has_history": usual["has_history"], "window": proof}
+    return Verdict(reading, share, usual["seen"] + np.zeros_like(share), extra)
+
+
+def _is_fresh(panel: Panel, params: ShareParams) -> NDArray[np.bool_]:
+    """Whether the bin, or the shortest window, holds a bad event."""
+    fresh: NDArray[np.bool_] = panel.total("part", min(params.windows)) > 0
+    return fresh
+
+
+def gates_share(panel: Panel, usual: Usual, row: int, params: ShareParams) -> Sequence[Gate]:
+    """Every question about one row: of the window that came furthest, the shortest of equals."""
+    part, whole = float(panel.value("part")[row]), float(panel.value("whole")[row])
+    known = Gate("known", whole > 0, whole, 0.0, "the bin has events, and both counts are told")
+    if not known.passed or np.isnan(part):
+        return (Gate("known", passed=False, text="the bin has events, and both counts are told"),)
+    width = Gate(
+        "width", panel.width <= max(params.windows), text="the bin is no wider than the longest window"
+    )
+    every = list(asked(panel, ("part", "whole"), usual, params))
+    found = [_questions(one, every[:place], row) for place, one in enumerate(every)]
+    furthest = max(
+        found,
+        key=lambda gates: (
+            [gate.passed for gate in gates].index(False)
+            if not all(gate.passed for gate in gates)
+            else len(gates)
+        ),
+    )
+    last = Gate("fresh", bool(_is_fresh(panel, params)[row]), text="the newest bins hold a bad event")
+    return known, width, *furthest, last
+
+
+def _questions(one: Asked, shorter: Sequence[Asked], row: int) -> tuple[Gate, ...]:
+    part, whole = float(one.part[row]), float(one.whole[row])
+    share, limit = part / whole if whole > 0 else 0.0, float(one.limit[row])
+    least, beyond = float(one.least[row]), float(one.deviations[row])
+    of = f"{number(part)} of {number(whole)} in {span(one.window)}"
+    over = next((before for before in shorter if before.is_over(one)[row]), None)
+    ended = "the last bins do not say that it is over"
+    return (
+        Gate("count", part >= least, part, least, f"{of}: at least {number(least)} bad ones"),
+        Gate("share", part >= limit * whole, share, limit, f"{of}: a share of at least {percent(limit)}"),
+        Gate(
+            "evidence",
+            beyond >= one.evidence,
+            beyond,
+            one.evidence,
+            f"{of}: so far beyond what is usual, in deviations",
+        ),
+        Gate(
+            "lasts", over is None, text=ended if over is None else f"{ended}: those of {span(over.window)} do"
+        ),
+    )
 
 
 def explain_share(panel: Panel, verdict: Verdict, row: int, since: Instant, *, noun: str) -> Evidence:
-    """The share over the whole breach so far, of how many, against the usual."""
-    breach = lookback(panel, since)
-    # What few events say is told with the others that it was judged by.
-    longer = (at for at in (breach, *WINDOWS) if panel.total("whole", max(at, breach))[row] >= SURE_SLOT)
-    window = max(next(longer, breach), breach)
+    """The share over the whole breach so far, at least over the window that proves it, against the usual."""
+    proof = float(verdict.extra["window"][row]) if verdict.reading[row] == BREACH else 0.0
+    window = max(lookback(panel, since), round(proof))
     part, whole = panel.total("part", window)[row], panel.total("whole", window)[row]
     seen = float(part / whole) if whole > 0 else 0.0
     expected = float(verdict.expected[row])

@@ -1,103 +1,263 @@
-"""From a changed episode to a transition: evidence from the bins, and the words for it."""
+"""From changed episodes to transitions: evidence from the bins, the words for it, and what explains what."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from watcher.engine.detector import SUSTAINED
-from watcher.engine.episodes import Bin, Difference
+from watcher.engine.episodes import Bin, Difference, Episode
+from watcher.engine.extent import FEWEST, Extent, Leaf, LeafId
 from watcher.engine.folding import SUMMARY, folded_evidence
-from watcher.engine.lane import Lane
-from watcher.engine.lifecycle import FOLDED
+from watcher.engine.kin import Kin
+from watcher.engine.lifecycle import FOLDED, reading_of
 from watcher.engine.track import Track
-from watcher.model.incident import Change, Evidence, IncidentKey, Resolution, Transition
+from watcher.engine.wording import Names, extent_evidence, subject, summary, wider_summary
+from watcher.model.incident import Change, Evidence, IncidentKey, Resolution, Transition, Wider
 from watcher.model.labels import LabelSet
-from watcher.model.rule import Rule
-from watcher.model.time import Instant, rfc3339
+from watcher.model.rule import Mode, Rule, Severity
+from watcher.model.time import Duration, Instant, rfc3339
 
-SHOWN = 5
+SHOWN: Final = 5
 """Exemplars that evidence holds at most, the newest ones."""
+_TAKEN_BACK: Final = frozenset({Change.WITHDRAWN, Change.MERGED})
+_PROVEN: Final = frozenset({Change.OPENED, Change.ROSE})
+"""Changes that state the evidence anew."""
 
-Names = Mapping[str, str]
-"""What people call a resource, by its id."""
+Clock: TypeAlias = Callable[[str, Duration, Instant, LabelSet], Instant]
+"""When a bin was settled, and known of a group: by stream, width, end, and the group's labels."""
+Changed: TypeAlias = tuple[Track, int, Difference]
+"""One row of a track, and what became of it."""
 
 
-def transition(track: Track, row: int, difference: Difference, *, at: Instant, names: Names) -> Transition:
-    """The transition that tells of one difference."""
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """One evaluation."""
+
+    at: Instant
+    names: Names
+    clock: Clock | None = None
+    """Where bins were not all settled at once."""
+
+    def decided(self, bin_: Bin | None, group: LabelSet) -> Instant:
+        """When it could be decided what a bin led to, for a group."""
+        if self.clock is None or bin_ is None or not bin_.lane:
+            return self.at
+        return self.clock(bin_.lane.rpartition("@")[0], bin_.end - bin_.start, bin_.end, group)
+
+
+def tell(kin: Kin, affected: Sequence[tuple[Track, Collection[int]]], occasion: Occasion) -> list[Transition]:
+    """What has changed of one rule's incidents in one source: wider ones first, then what they explain."""
+    tracks = [track for track, _ in affected]
+    kin.sweep(tracks)
+    changed: list[Changed] = []
+    for track, rows in affected:
+        untold = list(track.course.untold(rows))
+        track.about = np.unique(np.array([row for row, _ in untold], np.intp))
+        changed += [(track, row, found) for row, found in untold]
+    teller = _Teller(kin, tracks, occasion)
+    return [*teller.extents(), *teller.leaves(changed), *teller.links()]
+
+
+class _Teller:
+    """Words for one evaluation of one rule and source."""
+
+    def __init__(self, kin: Kin, tracks: Sequence[Track], occasion: Occasion) -> None:
+        self._kin = kin
+        self._rule = kin.rule
+        self._tracks = tracks
+        self._occasion = occasion
+
+    # --- wider incidents
+
+    def extents(self) -> Iterator[Transition]:
+        """What became of the wider ones."""
+        for group, found in list(self._kin.untold()):
+            extent = self._kin.extent(group, found.now.opened_at)
+            like = extent or self._kin.extent(group, (found.was or found.now).opened_at)
+            yield from self._of_extent(self._kin.key_of(group), found, extent or like)
+        for growth in list(self._kin.grown()):
+            yield self._widened(growth.extent, is_marked=growth.is_marked)
+
+    def _of_extent(self, key: IncidentKey, found: Difference, extent: Extent | None) -> Iterator[Transition]:
+        now, was = found.now, found.was or found.now
+        former = (key.labels, was.opened_at)
+        told = self._kin.told(former)
+        plain = self._plain(key, found.change, now, was=was.opened_at)
+        if extent is None or found.change in _TAKEN_BACK:
+            self._kin.forget(former)
+            yield replace(plain, quiet=told is not None)
+            return
+        wider = self._kin.around(extent)
+        if found.change is not Change.OPENED and wider != told:
+            yield self._linked(key, was, wider)
+        self._kin.tell((key.labels, now.opened_at), wider, former=former)
+        decided = self._extent_decided(found.change, extent)
+        plain = replace(plain, wider=wider, quiet=wider is not None, decided_at=decided)
+        yield self._worded(plain, extent)
+
+    def _worded(self, told: Transition, extent: Extent) -> Transition:
+        """With what proves it, where it says so anew, and with the healthy reading at its end."""
+        if told.change in _PROVEN:
+            return self._proven(told, extent)
+        is_healthy = told.change is Change.RESOLVED and told.resolution is Resolution.RECOVERED
+        if is_healthy and told.resolved_at is not None:
+            text = f"all {len(extent.keys)} are well again"
+            return replace(told, recovery=Evidence(told.resolved_at, told.resolved_at, text=text))
+        return told
+
+    def _widened(self, extent: Extent, *, is_marked: bool) -> Transition:
+        wider = self._kin.around(extent)
+        key = self._kin.key_of(extent.group)
+        plain = self._plain(key, Change.WIDENED, extent.episode, was=extent.opened_at)
+        return self._proven(replace(plain, wider=wider, quiet=wider is not None or not is_marked), extent)
+
+    def _proven(self, told: Transition, extent: Extent) -> Transition:
+        """With how far it reaches, and one of its leaves as an example."""
+        names, leaves = self._occasion.names, sorted(extent.leaves.values(), key=_gravest)
+        where = {key: at for at in self._tracks for key in (leaf.key for leaf in leaves) if key in at.index}
+        example: Evidence | None = None
+        for leaf in leaves[:1]:
+            if (track := where.get(leaf.key)) is not None:
+                row = track.index[leaf.key]
+                example = _explained(track, row, leaf.episode.fired_in, leaf.episode.opened_at, names)
+        evidence = extent_evidence(self._rule, extent, [leaf.key for leaf in leaves], example, names)
+        return replace(told, summary=wider_summary(self._rule, extent, evidence, names), evidence=evidence)
+
+    def _extent_decided(self, change: Change, extent: Extent) -> Instant:
+        """When enough of its leaves had fired; or when the last one ended."""
+        decided, leaves = self._occasion.decided, extent.leaves.values()
+        if change is Change.RESOLVED:
+            ended = (decided(leaf.episode.ended_in, leaf.key) for leaf in leaves)
+            return max(ended, default=self._occasion.at)
+        early = [leaf for leaf in leaves if leaf.episode.opened_at <= extent.opened_at]
+        fired = sorted(decided(leaf.episode.fired_in, leaf.key) for leaf in early)
+        needed = min(len(fired), max(FEWEST, (extent.members + 1) // 2))
+        return fired[needed - 1] if fired else self._occasion.at
+
+    # --- what they explain
+
+    def leaves(self, changed: Sequence[Changed]) -> Iterator[Transition]:
+        """What became of single groups, each after what it has to do with a wider one."""
+        for track, row, found in changed:
+            key = track.keys[row]
+            now, was = found.now, found.was or found.now
+            leaf, former = (key, now.opened_at), (key, was.opened_at)
+            wider, told = self._kin.wider(leaf), self._kin.told(former)
+            own = transition(track, row, found, occasion=self._occasion)
+            if found.change in _TAKEN_BACK:
+                self._kin.forget(former)
+                yield replace(own, quiet=told is not None)
+                continue
+            if found.change is not Change.OPENED and wider != told:
+                yield self._linked(IncidentKey(self._rule.id, key), was, wider)
+            self._kin.tell(leaf, wider, former=former)
+            yield replace(own, wider=wider, quiet=wider is not None)
+
+    def links(self) -> Iterator[Transition]:
+        """Those that only came to be explained otherwise."""
+        for leaf in list(self._kin.relinked()):
+            wider = self._kin.wider(leaf)
+            episode = self._episode(leaf)
+            self._kin.tell(leaf, wider)
+            if episode is not None:
+                yield self._linked(IncidentKey(self._rule.id, leaf[0]), episode, wider)
+        for key, extent in list(self._kin.nested()):
+            wider = self._kin.around(extent)
+            self._kin.tell((key.labels, extent.opened_at), wider)
+            yield self._linked(key, extent.episode, wider)
+
+    def _episode(self, leaf: LeafId) -> Episode | None:
+        for track in self._tracks:
+            held = track.course.episodes.get(track.index.get(leaf[0], -1), ())
+            for episode in held:
+                if episode.opened_at == leaf[1]:
+                    return episode
+        return None
+
+    def _linked(self, key: IncidentKey, episode: Episode, wider: Wider | None) -> Transition:
+        change = Change.PARTED if wider is None else Change.JOINED
+        return replace(self._plain(key, change, episode, was=episode.opened_at), wider=wider)
+
+    def _plain(self, key: IncidentKey, change: Change, episode: Episode, *, was: Instant) -> Transition:
+        return _plain(self._rule, key, change, episode, was=was, at=self._occasion.at)
+
+
+def _plain(
+    rule: Rule, key: IncidentKey, change: Change, episode: Episode, *, was: Instant, at: Instant
+) -> Transition:
+    return Transition(
+        change=change,
+        key=key,
+        severity=episode.told_severity or rule.severity,
+        was=was,
+        opened_at=episode.opened_at,
+        resolved_at=episode.resolved_at,
+        decided_at=at,
+        summary="",
+        evidence=Evidence(episode.opened_at, episode.resolved_at or max(at, episode.opened_at)),
+        resolution=episode.resolution,
+        shadow=rule.mode is Mode.SHADOW,
+    )
+
+
+def transition(track: Track, row: int, difference: Difference, *, occasion: Occasion) -> Transition:
+    """The transition that tells of one difference of one group."""
     now, was = difference.now, difference.was or difference.now
-    opening = difference.change is Change.OPENED
-    evidence = _explained(track, row, now.fired_in, now.opened_at, names) if opening else None
-    recovery = None
+    key = IncidentKey(track.rule.id, track.keys[row])
+    told = _plain(track.rule, key, difference.change, now, was=was.opened_at, at=occasion.at)
+    told = replace(told, severity=now.told_severity or was.told_severity or track.rule.severity)
+    told = replace(told, decided_at=occasion.decided(_decisive(difference), track.keys[row]))
+    names = occasion.names
+    if difference.change in _PROVEN:
+        bin_ = now.fired_in if difference.change is Change.OPENED else now.graded_in or now.fired_in
+        evidence = _explained(track, row, bin_, now.opened_at, names) or told.evidence
+        return replace(told, summary=_summary(track, row, evidence, names), evidence=evidence)
     is_healthy = difference.change is Change.RESOLVED and now.resolution is Resolution.RECOVERED
     if is_healthy and now.resolved_at is not None:
-        recovery = _explained(track, row, now.ended_in, now.resolved_at, names)
-    evidence = evidence or Evidence(now.opened_at, now.resolved_at or at)
-    labels = track.keys[row]
-    return Transition(
-        change=difference.change,
-        key=IncidentKey(track.rule.id, labels),
-        severity=now.severity or was.severity or track.rule.severity,
-        was=was.opened_at,
-        opened_at=now.opened_at,
-        resolved_at=now.resolved_at,
-        decided_at=at,
-        summary=_summary(track, row, evidence, names) if opening else "",
-        evidence=evidence,
-        resolution=now.resolution,
-        recovery=recovery,
-    )
+        return replace(told, recovery=_explained(track, row, now.ended_in, now.resolved_at, names))
+    return told
+
+
+def _decisive(difference: Difference) -> Bin | None:
+    """The bin with which a change could be known."""
+    match difference.change:
+        case Change.OPENED:
+            return difference.now.fired_in
+        case Change.ROSE | Change.FELL:
+            return difference.now.graded_in
+        case Change.RESOLVED:
+            return difference.now.ended_in
+    return None
+
+
+def _gravest(leaf: Leaf) -> tuple[int, Instant, LabelSet]:
+    return -(leaf.episode.told_severity or Severity.INFO), leaf.episode.opened_at, leaf.key
 
 
 def _explained(track: Track, row: int, bin_: Bin | None, since: Instant, names: Names) -> Evidence | None:
     """Evidence from the bins since a time up to and with one bin; None where they are no longer at hand."""
-    lane = track.lanes.get(bin_.lane) if bin_ else None
-    if bin_ is None or lane is None or bin_.start not in lane.readings:
+    look = track.look(bin_, row) if bin_ is not None else None
+    if bin_ is None or look is None:
         return None
-    view, verdict = track.look(lane, bin_.start)
-    if track.fold is not None and row == track.fold.row:
-        folded = [(row, _named(track, row, names)) for row in _folded(track, lane, bin_)]
-        return folded_evidence(verdict, folded, track.words.known, bin_, since)
-    found = track.detector.explain(view, verdict, row, since)
-    shown = list(lane.exemplars(row, found.start, max(found.end, bin_.end)))[-SHOWN:]
+    if track.course.fold is not None and row == track.course.fold.row:
+        folded = [(row, subject(track.rule, track.keys[row], names)) for row in _folded(track, bin_)]
+        return folded_evidence(look.verdict, folded, track.words.known, bin_, since)
+    found = track.detector.explain(look.panel, look.verdict, look.at, since)
+    shown = track.exemplars(bin_, row, found.start, max(found.end, bin_.end))[-SHOWN:]
     records = tuple({"at": rfc3339(one.at), **one.facts} for one in shown)
     return replace(found, exemplars=records) if records else found
 
 
-def _folded(track: Track, lane: Lane, bin_: Bin) -> list[int]:
+def _folded(track: Track, bin_: Bin) -> list[int]:
     """Rows that a bin says are as bad as they have been for long, and that are folded."""
-    long_bad: list[int] = np.flatnonzero(lane.reading(bin_.start) == SUSTAINED).tolist()
-    return [row for row in long_bad if track.present.state[row] == FOLDED]
-
-
-def _named(track: Track, row: int, names: Names) -> str:
-    return subject(track.rule, track.keys[row], names)
+    codes = [block.codes for block in track.blocks(bin_.start, bin_.start + 1) if block.lane == bin_.lane]
+    long_bad: list[int] = np.flatnonzero(reading_of(codes[0][0]) == SUSTAINED).tolist() if codes else []
+    return [row for row in long_bad if track.course.state(row) == FOLDED]
 
 
 def _summary(track: Track, row: int, evidence: Evidence, names: Names) -> str:
-    is_fold = track.fold is not None and row == track.fold.row
+    is_fold = track.course.fold is not None and row == track.course.fold.row
     rule = replace(track.rule, summary=SUMMARY) if is_fold else track.rule
     return summary(rule, track.keys[row], evidence, names)
-
-
-class _Words(dict[str, str]):
-    """A template's fields; one that is not there stays visible instead of breaking a page."""
-
-    def __missing__(self, field: str) -> str:
-        return f"{{{field}}}"
-
-
-def summary(rule: Rule, labels: LabelSet, evidence: Evidence, names: Names) -> str:
-    """The rule's template over labels, evidence words, `subject`, `text` and `since`: one line."""
-    words = _Words({**dict(labels), **evidence.words})
-    words.update(subject=subject(rule, labels, names), text=evidence.text, since=rfc3339(evidence.start))
-    return rule.summary.format_map(words)
-
-
-def subject(rule: Rule, labels: LabelSet, names: Names) -> str:
-    """What the incident is about, as people call it: ``resource shop``, ``domain www.example.com``."""
-    own = dict(labels)
-    told = [f"{label} {names.get(own[label], own[label])}" for label in rule.by if own.get(label)]
-    if not told or "stream" in own:  # a stream's name says nothing without its source
-        told = [f"source {own['source']}", *told]
-    return ", ".join(told)

@@ -39,6 +39,11 @@ class Change(StrEnum):
     WITHDRAWN = "withdrawn"  # restatement showed that it never was
     MERGED = "merged"  # restatement joined it to an older one
     UNJUDGED = "unjudged"  # blind for long: a note, not an end
+    ROSE = "rose"  # it goes on at a higher severity
+    FELL = "fell"  # it goes on at a lower one: recorded, not told
+    WIDENED = "widened"  # a wider incident reaches further
+    JOINED = "joined"  # a wider incident explains it, and tells of it from now on
+    PARTED = "parted"  # restatement showed that no wider one does
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,14 @@ class IncidentKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Wider:
+    """The wider incident that explains one: its key, and its start as it now stands."""
+
+    key: IncidentKey
+    opened_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
     """One change of one episode: the engine's only output.
 
@@ -88,6 +101,12 @@ class Transition:
     resolution: Resolution | None = None
     recovery: Evidence | None = None
     """At the end of an episode: the healthy reading."""
+    wider: Wider | None = None
+    """What explains it; its own transition stands before this one where both are new."""
+    quiet: bool = False
+    """It is recorded, and told to nobody: a wider incident tells, or the change is too small."""
+    shadow: bool = False
+    """Its rule is on trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +128,8 @@ class Incident:
     merged_into: str | None = None
     recovery: Evidence | None = None
     drill: bool = False
+    shadow: bool = False
+    """Of a rule on trial: told to nobody."""
 
     @property
     def over(self) -> bool:

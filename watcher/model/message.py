@@ -17,6 +17,8 @@ class Telling(StrEnum):
     REOPENED = "reopened"
     WITHDRAWN = "withdrawn"
     UNJUDGED = "unjudged"
+    ROSE = "rose"
+    WIDENED = "widened"
     REMINDER = "reminder"
 
 

@@ -63,3 +63,32 @@ METRICS: Final[Mapping[str, Metric]] = {
 
 SIGHT: Final = ("watcher_up", "watcher_data_delay_seconds")
 """The agent's own sight: one bin a planned poll."""
+
+OF_THE_METRIC: Final = frozenset(
+    (
+        "tier",
+        "status_class",
+        "status",
+        "basis",
+        "size",
+        "outcome",
+        "check",
+        "family",
+        "url",
+        "method",
+        "reason",
+    )
+)
+"""Labels that go with the metric where series are laid out as a grid; all others go with the entity."""
+
+VALUES: Final[Mapping[str, frozenset[str]]] = {
+    "tier": frozenset({"edge", "origin"}),
+    "status_class": frozenset({"1xx", "2xx", "3xx", "4xx", "5xx", "other"}),
+    "outcome": frozenset({"succeeded", "failed"}),
+    "basis": frozenset({"bytes", "requests", "unknown"}),
+    "check": frozenset({"chain", "host", "vendor", "same", "deployed", "renewal"}),
+    "family": frozenset(
+        {"auth", "permission", "quota", "clock", "request", "vendor", "network", "contract", "source"}
+    ),
+}
+"""What some labels can be; a metric that has one of these has it in every series."""

@@ -10,7 +10,7 @@ from watcher.model.inventory import ItemEvent, Known
 from watcher.model.message import Due, Message, Owed, Telling
 from watcher.model.rule import Severity
 from watcher.model.sample import Cursor, Poll, SampleBatch, Sight
-from watcher.model.snapshot import TrackState
+from watcher.model.snapshot import EngineDump, Kept, TrackState
 from watcher.model.time import Duration, Instant
 
 
@@ -32,10 +32,10 @@ class Tick:
     changes: Sequence[tuple[Transition, Sequence[Owed]]] = ()
     released: Sequence[str] = ()
     """Sources that have caught up: what was held for them is due now."""
-    forget_before: Mapping[tuple[str, str], Instant] = field(default_factory=dict)
-    """Per (source, stream): journal rows whose bins all end before this may go."""
     engine: Sequence[TrackState] | None = None
     """Where the engine stands with this tick; None where that has not changed."""
+    kept: Kept | None = None
+    """A snapshot that has become durable: a restart begins from it instead of the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,72 @@ class Journal(Protocol):
 
     async def standing(self) -> Sequence[Incident]:
         """Incidents that are not over, and those that ended so late that the engine may find them again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """One tick's batches, as they were committed together and judged."""
+
+    at: Instant
+    """What the engine was told the time was; 0 where an older watcher did not write it down."""
+    batches: Sequence[SampleBatch]
+
+
+class Snapshots(Protocol):
+    """Where the whole engine is kept between restarts."""
+
+    async def keep(self, dump: EngineDump, row: int) -> Kept:
+        """Write it durably; what was kept before stays valid until the book names this one.
+
+        Raises:
+            StoreUnavailable: it was not kept.
+        """
+        ...
+
+    async def prune(self, kept: Kept) -> None:
+        """Drop the snapshots of earlier rows than this one's."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of the recording is asked for; empty fields do not narrow it."""
+
+    source: str = ""
+    since: Instant | None = None
+    """Bins that end after it."""
+    until: Instant | None = None
+    """Bins that start before it."""
+    metrics: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How much history there is."""
+
+    samples: int
+    bytes: int
+    """On disk, snapshots of the engine included."""
+
+
+class Recording(Protocol):
+    """What was read of vendors, as it came: history, then the journal that is not yet history."""
+
+    def pages(self, wanted: Wanted) -> AsyncIterator[Sequence[SampleBatch]]:
+        """Batches in the order in which they were committed, none twice, many a page.
+
+        A bin that was read again and said nothing new is left out of the batch in which it came again; the
+        batch stays, for its `settled_until`. Exemplars are kept in the journal only.
+        """
+        ...
+
+    async def sources(self) -> Sequence[str]:
+        """Whose samples there are."""
+        ...
+
+    async def stored(self) -> Stored:
+        """How much of it is history."""
         ...
 
 
@@ -133,6 +199,8 @@ class IncidentQuery:
     since: Instant | None = None
     until: Instant | None = None
     limit: int = 100
+    shadow: bool | None = None
+    """Those of rules on trial: only, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)

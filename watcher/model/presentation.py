@@ -26,6 +26,7 @@ def incident_json(incident: Incident) -> dict[str, object]:
         "evidence": evidence_json(incident.evidence),
         "recovery": None if incident.recovery is None else evidence_json(incident.recovery),
         "drill": incident.drill,
+        "shadow": incident.shadow,
     }
 
 

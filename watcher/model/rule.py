@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from pydantic import BaseModel
 
@@ -33,6 +33,25 @@ class Severity(IntEnum):
         raise ValueError(f"{text!r} is not a severity; write info, warning or critical")
 
 
+class Mode(StrEnum):
+    """What becomes of a rule's incidents."""
+
+    LIVE = "live"
+    SHADOW = "shadow"
+    """Recorded with a mark and told to nobody: a rule on trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class NofM:
+    """`for: 3 of 5`: so many breaching among the newest bins that are known. Unknown ones take no place."""
+
+    breaching: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.breaching} of {self.of}"
+
+
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """Where a rule was written."""
@@ -58,8 +77,18 @@ class Rule:
     """`for`: how long a breach must last before it fires."""
     keep_firing_for: Duration = 0
     severity: Severity = Severity.WARNING
+    """Where a verdict says no other: the lowest, of several."""
     summary: str = "{subject}: {text}"
     why: str = ""
     false_alarms: str = ""
     runbook: str = ""
     provenance: Provenance = field(default_factory=Provenance)
+    needs: NofM | None = None
+    """`for` in bins, in place of `hold`."""
+    clear_when: BaseModel | None = None
+    """`params` as they are for being clear again; between the two an incident stays what it is."""
+    severities: Mapping[Severity, BaseModel] = field(default_factory=dict)
+    """`params` as they are for each severity, where there are several."""
+    mode: Mode = Mode.LIVE
+    extends: str = ""
+    """The rule it was written as a change of."""

@@ -14,6 +14,8 @@ from watcher.model.time import Duration, Instant
 Floats: TypeAlias = NDArray[np.float64]
 Instants: TypeAlias = NDArray[np.int64]
 
+WITHDRAWN: Final = float("-inf")
+"""The value of a sample that a partial batch takes back."""
 BACKFILL: Final = ".backfill"
 """What follows a stream's name in the name under which reading a span of it again keeps cursor and sight."""
 
@@ -61,6 +63,8 @@ class SampleBatch:
     """What of it could not be read, in words for `watcher status`. Not kept."""
     note: str = ""
     """What else is worth saying of it, in the same way; it is no fault."""
+    partial: bool = False
+    """NaN says nothing: what stood in its bins stands, and `WITHDRAWN` withdraws. Else a bin is whole."""
 
     def __post_init__(self) -> None:
         """Refuse a grid whose shape is not that of its tables.
@@ -125,3 +129,11 @@ class Poll:
     cursor: Cursor | None = None
     errands: tuple[int, ...] = ()
     """Ids of what commands had left to do: taken up, and struck off with this poll."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What came from one source at one time: nothing is judged between its batches."""
+
+    at: Instant
+    batches: tuple[SampleBatch, ...]

@@ -16,9 +16,11 @@ from watcher.model.time import MINUTE, Duration, Instant
 CATCH_UP: Final[Duration] = MINUTE
 """How long a row may wait for its source to catch up (design, "First looks and long absences")."""
 
-OPENINGS: Final = frozenset({Change.OPENED, Change.REOPENED})
-_SILENT: Final = frozenset({Change.MOVED})
-"""A moved start is recorded and not told."""
+OPENINGS: Final = frozenset({Change.OPENED, Change.REOPENED, Change.PARTED})
+_URGENT: Final = frozenset({Change.ROSE, Change.WIDENED})
+"""They open it for who has not heard of it, and do not wait for a group."""
+_SILENT: Final = frozenset({Change.MOVED, Change.FELL, Change.JOINED})
+"""Recorded and not told."""
 
 
 class ReceiverSettings(BaseModel):
@@ -88,14 +90,15 @@ class Router:
         """The rows a transition owes, one a target, in the order of the routes.
 
         What comes after an opening answers every other target too, as one that follows: it is also told
-        where the opening was told, which the book knows and the routes of today do not.
+        where the opening was told, which the book knows and the routes of today do not. A rule on trial
+        tells nobody, but who heard of its incidents while it was in force.
         """
-        if transition.change in _SILENT:
+        if transition.quiet or transition.change in _SILENT:
             return ()
         owed: dict[str, Owed] = {}
-        for route in self._chosen(transition):
-            opening = transition.change in OPENINGS
-            wait, repeat = (route.settings.group_wait, route.settings.repeat) if opening else (0, 0)
+        for route in () if transition.shadow else self._chosen(transition):
+            wait = route.settings.group_wait if transition.change in OPENINGS else 0
+            repeat = route.settings.repeat if transition.change in OPENINGS | _URGENT else 0
             for target in route.targets:
                 owed.setdefault(target, _row(target, at, held=catching_up, wait=wait, repeat=repeat))
         if transition.change is not Change.OPENED:

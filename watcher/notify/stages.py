@@ -164,8 +164,9 @@ def _standing(case: _Case) -> tuple[Telling | None, Reason]:
     if case.owes(Telling.REOPENED):
         unsaid = case.owes(Telling.RESOLVED) and not case.tried(Telling.RESOLVED)
         return (None, Reason.NOTHING_NEW) if unsaid else (Telling.REOPENED, Reason.TOLD)
-    if case.owes(Telling.UNJUDGED):
-        return Telling.UNJUDGED, Reason.TOLD
+    for telling in (Telling.ROSE, Telling.WIDENED, Telling.UNJUDGED):
+        if case.owes(telling):
+            return telling, Reason.TOLD
     if case.owes(Telling.REMINDER):
         taken = case.incident.status is Status.ACKNOWLEDGED
         return (None, Reason.ACKNOWLEDGED) if taken else (Telling.REMINDER, Reason.REPEATED)

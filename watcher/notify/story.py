@@ -37,6 +37,8 @@ _STANDINGS: Final = {
     Telling.REOPENED: "Reopened: ",
     Telling.UNJUDGED: "Not judged: ",
     Telling.REMINDER: "Still open: ",
+    Telling.ROSE: "Worse: ",
+    Telling.WIDENED: "Wider: ",
 }
 
 
@@ -168,6 +170,10 @@ def _lead_standing(incident: Incident, telling: Telling, now: Instant) -> str:
             return "No data come in to judge it by, so it stays open: it may be better or worse by now."
         case Telling.REMINDER:
             return f"Open for {lasting}, and still going on."
+        case Telling.ROSE:
+            return f"Open for {lasting}, and {incident.severity} by now."
+        case Telling.WIDENED:
+            return f"Open for {lasting}, and wider by now."
     return f"Open for {lasting}." if now > incident.opened_at else "Open now."
 
 

@@ -27,7 +27,7 @@ WAITS: Final[Mapping[str, Duration]] = {
     "collector_down": 6 * MINUTE,
     "contract_changed": 10 * MINUTE,
     "credentials_rejected": 2 * MINUTE,
-    "hit_ratio_drop": 5 * MINUTE,
+    "hit_ratio_drop": 20 * MINUTE,
     "http_4xx_surge": 5 * MINUTE,
     "http_5xx_spike": 2 * MINUTE,
     "http_probe_failing": 2 * MINUTE,

@@ -1,0 +1,139 @@
+"""`traffic_anomaly` as a detector: what it says of one bin, why, and that blocks say the same."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from tests.engine.one_bin import OneBin
+from watcher.engine.detector import BREACH, CLEAR, UNKNOWN, Levels, Memory, Slot, Usual
+from watcher.engine.detectors.traffic_anomaly import TrafficAnomaly, TrafficAnomalyParams
+from watcher.model.sample import Floats
+from watcher.model.time import HOUR, MINUTE, Duration, Instant
+
+BEGIN = OneBin().start - OneBin().start % HOUR
+
+
+def detector(**params: object) -> TrafficAnomaly:
+    return TrafficAnomaly(TrafficAnomalyParams.model_validate({"bin": "10m", **params}))
+
+
+def memory_of(anomaly: TrafficAnomaly, values: Floats) -> Memory:
+    """What it has learned of the values of one series, bin by bin."""
+    width = anomaly.params.bin
+    memory = {name: np.full((size, 1), np.nan, np.float32) for name, size in anomaly.reach().memory.items()}
+    for number, value in enumerate(values):
+        known = np.array([0.0 if np.isnan(value) else float(width)])
+        sums = {"value": np.nan_to_num(np.array([value]))}
+        anomaly.learn(memory, Slot(BEGIN + number * width, width, sums, known, float(width)))
+    return memory
+
+
+def nothing_new(until: Instant, width: Duration, values: Floats | None = None) -> Levels:
+    """The newest slots: none, or these."""
+    given = np.zeros((0, 1)) if values is None else values[:, np.newaxis]
+    return Levels(
+        width=width,
+        until=until,
+        starts=until - width * np.arange(len(given), 0, -1, dtype=np.int64),
+        sums={"value": given},
+        known=np.full(given.shape, float(width)),
+        answered=np.full(len(given), float(width)),
+    )
+
+
+def days(count: int, seed: int = 1) -> Floats:
+    at = np.arange(count * 144)
+    return (
+        30_000 + 18_000 * np.sin(2 * np.pi * at / 144) + np.random.default_rng(seed).normal(0, 600, len(at))
+    )
+
+
+def asked(anomaly: TrafficAnomaly, values: Floats, value: float) -> tuple[OneBin, Usual]:
+    """The bin that follows the values, and what is usual for it."""
+    width = anomaly.params.bin
+    start = BEGIN + len(values) * width
+    usual = anomaly.usual(anomaly.recall(memory_of(anomaly, values), start), nothing_new(start, width))
+    total = {("value", width): value}
+    return OneBin({"value": value}, total, width=width, start=start), usual
+
+
+@pytest.mark.parametrize(
+    ("params", "value", "reading"),
+    [
+        ({}, 30_000.0, CLEAR),
+        ({}, 12_000.0, BREACH),
+        ({}, 60_000.0, BREACH),
+        ({}, np.nan, UNKNOWN),
+        ({"direction": "surge"}, 12_000.0, CLEAR),
+        ({"direction": "loss"}, 12_000.0, BREACH),
+        ({"direction": "loss"}, 60_000.0, CLEAR),
+        ({"effect": 0.7}, 12_000.0, CLEAR),
+        ({"effect": 0.5}, 12_000.0, BREACH),
+        ({"strays": 1_000}, 12_000.0, CLEAR),
+    ],
+)
+def test_a_bin_is_judged_against_the_level_it_should_have(
+    params: Mapping[str, object], value: float, reading: int
+) -> None:
+    anomaly = detector(**params)
+    panel, usual = asked(anomaly, days(6), value)
+
+    assert anomaly.judge(panel, usual).reading.tolist() == [reading]
+    gates = anomaly.gates(panel, usual, 0)
+    assert all(gate.passed for gate in gates) == (reading == BREACH)
+    assert all(gate.text for gate in gates)
+
+
+def test_the_words_say_what_was_seen_and_what_is_usual_at_this_time() -> None:
+    anomaly = detector(per="1m")
+    panel, usual = asked(anomaly, days(6), 12_000.0)
+
+    evidence = anomaly.explain(panel, anomaly.judge(panel, usual), 0, panel.start)
+
+    assert evidence.text.startswith("1 200 a minute, usually 3 0")
+    assert evidence.text.endswith("at this time")
+    assert evidence.seen == 1_200
+    assert evidence.range is not None
+    assert evidence.range[0] < 3_000 < evidence.range[1]
+
+
+def test_a_series_of_which_little_is_known_is_unknown() -> None:
+    anomaly = detector()
+    panel, usual = asked(anomaly, days(1)[:10], 0.0)
+
+    assert anomaly.judge(panel, usual).reading.tolist() == [UNKNOWN]
+    assert [(gate.name, gate.passed) for gate in anomaly.gates(panel, usual, 0)] == [
+        ("known", True),
+        ("history", False),
+    ]
+
+
+def test_bins_of_another_width_than_it_learns_by_are_unknown() -> None:
+    anomaly = detector()
+    panel, usual = asked(anomaly, days(6), 0.0)
+    panel.width = MINUTE
+
+    assert anomaly.judge(panel, usual).reading.tolist() == [UNKNOWN]
+
+
+def test_an_outage_goes_on_after_a_gap_though_the_last_hour_is_not_known() -> None:
+    anomaly, values = detector(), days(8)
+    outage = np.concatenate([values, np.full(60, 200.0), [np.nan]])
+
+    panel, usual = asked(anomaly, outage, 200.0)
+
+    assert anomaly.judge(panel, usual).reading.tolist() == [BREACH]
+
+
+def test_what_is_newest_is_followed_as_it_will_be_learned() -> None:
+    anomaly, values = detector(), days(6)
+    width, start = anomaly.params.bin, BEGIN + len(values) * detector().params.bin
+
+    learned = anomaly.usual(anomaly.recall(memory_of(anomaly, values), start), nothing_new(start, width))
+    held = anomaly.usual(
+        anomaly.recall(memory_of(anomaly, values[:-6]), start), nothing_new(start, width, values[-6:])
+    )
+
+    for name in ("level", "spread", "slow_spread", "size", "season", "now", "bins", "last"):
+        assert held[name] == pytest.approx(learned[name], rel=1e-3), name

@@ -1,0 +1,354 @@
+"""The wider incidents of one rule over one source, as they stand and as they were last told."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from watcher.engine.episodes import Difference, Episode, differences
+from watcher.engine.extent import FEWEST, LABELS, Extent, Group, Leaf, LeafId, Sweep, owners
+from watcher.engine.lifecycle import NEVER
+from watcher.engine.members import Members, Tracked
+from watcher.engine.places import Places
+from watcher.model.incident import Change, Incident, IncidentKey, Wider
+from watcher.model.labels import LabelSet, label_set
+from watcher.model.rule import Rule, Severity
+from watcher.model.time import DAY, Instant
+
+MARKEDLY: Final = 2
+"""How many times as many leaves as were told make a new message."""
+_BASE: Final = frozenset({"source", "vendor"})
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A wider incident that explains more than was last told."""
+
+    extent: Extent
+    is_marked: bool
+    """By so much that it is told again."""
+
+
+@dataclass(slots=True)
+class _Told:
+    """What has been told."""
+
+    extents: dict[Group, list[Episode]] = field(default_factory=dict)
+    leaves: dict[LeafId, Wider] = field(default_factory=dict)
+    sizes: dict[Group, tuple[int, int]] = field(default_factory=dict)
+    """Leaves as recorded, and as last told to people."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtentState:
+    """One `Extent`, as a value that can be written down."""
+
+    group: Group
+    opened_at: Instant
+    members: int
+    leaves: tuple[tuple[LabelSet, Episode], ...]
+    within: Group | None
+    ever: tuple[LabelSet, ...]
+    highest: Severity
+    ended_at: Instant | None
+
+    @classmethod
+    def of(cls, extent: Extent) -> "ExtentState":
+        """Its state."""
+        return cls(
+            extent.group,
+            extent.opened_at,
+            extent.members,
+            leaves=tuple((leaf.key, leaf.episode) for leaf in extent.leaves.values()),
+            within=extent.within,
+            ever=tuple(sorted(extent.ever)),
+            highest=extent.highest,
+            ended_at=extent.ended_at,
+        )
+
+    def extent(self) -> Extent:
+        """The extent it is of."""
+        plain = Extent(self.group, self.opened_at, self.members, {}, self.within, frozenset(self.ever))
+        held = replace(plain, highest=self.highest, ended_at=self.ended_at)
+        return held.joined(Leaf(key, episode) for key, episode in self.leaves)
+
+
+@dataclass(frozen=True, slots=True)
+class KinState:
+    """One `Kin`, as a value that can be written down."""
+
+    edge: Instant
+    base: LabelSet
+    extents: tuple[ExtentState, ...]
+    standing: tuple[ExtentState, ...]
+    finished: tuple[tuple[LabelSet, Episode], ...]
+    told: tuple[tuple[Group, tuple[Episode, ...]], ...]
+    links: tuple[tuple[LabelSet, Instant, IncidentKey, Instant], ...]
+    """Key and start of an episode, and of what explains it."""
+    sizes: tuple[tuple[Group, int, int], ...]
+
+
+class Kin:
+    """Decides anew, whenever episodes differ, which of them a wider incident explains."""
+
+    def __init__(self, rule: Rule, places: Places) -> None:
+        """None stands."""
+        self.rule = rule
+        self.extents: Sequence[Extent] = ()
+        """In the order they opened."""
+        self._places = places
+        self._standing: list[Extent] = []
+        """Those that opened before the edge, as they were there."""
+        self._edge: Instant = NEVER
+        self._finished: list[Leaf] = []
+        self._told = _Told()
+        self._base: LabelSet = ()
+        self._groups: dict[LabelSet, Sequence[Group]] = {}
+        self._edition = -1
+        self._owners: Mapping[LeafId, Extent] = {}
+
+    # --- deciding
+
+    def sweep(self, tracks: Sequence[Tracked]) -> None:
+        """Look at the episodes of all tracks of the rule and source."""
+        leaves = {leaf.id: leaf for leaf in (*self._finished, *self._leaves(tracks))}
+        if len(leaves) < FEWEST and not self._standing and not self.extents:
+            return
+        standing = [_as_now(extent, leaves) for extent in self._standing]
+        members = Members(tracks, self._groups_of)
+        swept = Sweep(standing, self._groups_of, members.judged).run(leaves.values(), self._edge)
+        self.extents = swept.extents
+        self._owners = owners(self.extents)
+
+    def _leaves(self, tracks: Iterable[Tracked]) -> Iterator[Leaf]:
+        for track in tracks:
+            for row, episodes in track.course.episodes.items():
+                key = track.keys[row]
+                if self._groups_of(key):
+                    yield from (Leaf(key, episode) for episode in episodes)
+
+    def _groups_of(self, key: LabelSet) -> Sequence[Group]:
+        """None of the row that speaks for a source's folded groups: it is wider than any."""
+        if self._places.edition != self._edition:
+            self._edition, self._groups = self._places.edition, {}
+        if key not in self._groups:
+            is_leaf = any(name not in _BASE for name, _ in key)
+            self._groups[key] = self._places.groups(key) if is_leaf else ()
+            self._base = self._base or _base_of(key)
+        return self._groups[key]
+
+    def settle(self, tracks: Sequence[Tracked]) -> None:
+        """Make final what lies before the edge of all tracks; after they froze what is older.
+
+        A wider incident is over for good when all its leaves are: one that has ended may go on after all for
+        as long as the bin that ended it may change, which lies `keep_firing_for` behind its end.
+        """
+        for track in tracks:
+            gone = [Leaf(track.keys[row], episode) for row, episode in track.course.finished]
+            track.course.finished.clear()
+            self._finished += [leaf for leaf in gone if self._groups_of(leaf.key)]
+        edge = _edge(tracks)
+        if edge <= self._edge:
+            return
+        self._edge = edge
+        held = {leaf.id for leaf in self._leaves(tracks)}
+        lasting: list[Extent] = []
+        for extent in self.extents:
+            if extent.opened_at >= edge or extent.lasts(edge) or held & extent.leaves.keys():
+                lasting.append(extent)
+            else:
+                self._forget(extent)
+        self._standing = [one for one in lasting if one.opened_at < edge]
+        over = {leaf.id for leaf in self._finished if not leaf.lasts(edge - 1)}
+        self._finished = [leaf for leaf in self._finished if leaf.id not in over]
+        self._standing = [_folded(extent, over) for extent in self._standing]
+        self.extents = lasting
+        self._owners = owners(self.extents)
+        known = held | {leaf.id for leaf in self._finished}
+        known |= {(self.key_of(extent.group).labels, extent.opened_at) for extent in self.extents}
+        self._told.leaves = {leaf: wider for leaf, wider in self._told.leaves.items() if leaf in known}
+
+    def _forget(self, extent: Extent) -> None:
+        told = self._told.extents.get(extent.group, [])
+        left = [episode for episode in told if not episode.overlaps(extent.episode)]
+        self._told.extents[extent.group] = left
+        if not left:
+            del self._told.extents[extent.group]
+            self._told.sizes.pop(extent.group, None)
+
+    # --- telling
+
+    def key_of(self, group: Group) -> IncidentKey:
+        """The key of a group's wider incident."""
+        return IncidentKey(self.rule.id, label_set([*self._base, group]))  # known with the first leaf
+
+    def wider(self, leaf: LeafId) -> Wider | None:
+        """What explains an episode as it now stands."""
+        extent = self._owners.get(leaf)
+        return None if extent is None else self._as_wider(extent)
+
+    def around(self, extent: Extent) -> Wider | None:
+        """What explains a wider incident in its turn."""
+        found = [one for one in self.extents if one.group == extent.within]
+        return self._as_wider(found[-1]) if found else None
+
+    def _as_wider(self, extent: Extent) -> Wider:
+        return Wider(self.key_of(extent.group), extent.opened_at)
+
+    def told(self, leaf: LeafId) -> Wider | None:
+        """What explains an episode as it was last told."""
+        return self._told.leaves.get(leaf)
+
+    def tell(self, leaf: LeafId, wider: Wider | None, *, former: LeafId | None = None) -> None:
+        """Count as told what explains an episode, which may have begun elsewhere before."""
+        if former is not None:
+            self._told.leaves.pop(former, None)
+        if wider is None:
+            self._told.leaves.pop(leaf, None)
+        else:
+            self._told.leaves[leaf] = wider
+
+    def forget(self, leaf: LeafId) -> None:
+        """It never was, or is another one's."""
+        self._told.leaves.pop(leaf, None)
+
+    def relinked(self) -> Iterator[LeafId]:
+        """Episodes that something else explains than was told."""
+        for leaf in sorted({*self._owners, *self._told.leaves}):
+            if self.wider(leaf) != self.told(leaf) and group_of(leaf[0]) is None:
+                yield leaf
+
+    def untold(self) -> Iterator[tuple[Group, Difference]]:
+        """What has changed of wider incidents since it was last asked; counts as told from now on."""
+        now: dict[Group, list[Episode]] = {}
+        for extent in self.extents:
+            now.setdefault(extent.group, []).append(extent.episode)
+        for group in sorted({*now, *self._told.extents}):
+            for difference in differences(self._told.extents.get(group, []), now.get(group, [])):
+                if difference.change is Change.OPENED:
+                    self._told.sizes.pop(group, None)
+                yield group, difference
+        self._told.extents = now
+
+    def nested(self) -> Iterator[tuple[IncidentKey, Extent]]:
+        """Wider incidents that a still wider one explains, and that were not told so."""
+        for extent in self.extents:
+            key = self.key_of(extent.group)
+            if self.around(extent) != self.told((key.labels, extent.opened_at)):
+                yield key, extent
+
+    def grown(self) -> Iterator[Growth]:
+        """Wider incidents that explain more than was told; counts as told from now on."""
+        for extent in self.extents:
+            size = len(extent.keys)
+            recorded, told = self._told.sizes.get(extent.group, (0, 0))
+            if not recorded or extent.episode.resolved_at is not None:
+                self._told.sizes[extent.group] = size, size
+            elif size > recorded:
+                marked = size >= MARKEDLY * told
+                self._told.sizes[extent.group] = size, size if marked else told
+                yield Growth(extent, marked)
+
+    def extent(self, group: Group, opened_at: Instant) -> Extent | None:
+        """The wider incident of a group that began at a time; None where it never was."""
+        return next((one for one in self.extents if (one.group, one.opened_at) == (group, opened_at)), None)
+
+    # --- restarts
+
+    def recall(self, incidents: Sequence[Incident], tracks: Sequence[Tracked]) -> Collection[str]:
+        """Take for told what the book says of this rule and source; the ids of its wider incidents."""
+        self._edge = _edge(tracks)
+        self._base = next((_base_of(one.key.labels) for one in incidents), self._base)
+        groups = {key for track in tracks for key in track.keys}
+        wider = {
+            one.id: group
+            for one in incidents
+            if one.key.labels not in groups and (group := group_of(one.key.labels)) is not None
+        }
+        by_id = {one.id: one for one in incidents if one.id in wider}
+        of = [one for one in incidents if one.id not in wider and one.parent_id in wider]
+        held = {leaf.id for leaf in self._leaves(tracks)}
+        for id_, incident in by_id.items():
+            leaves = [one for one in of if one.parent_id == id_]
+            lasts = incident.resolved_at is None or incident.resolved_at >= self._edge
+            is_held = any((one.key.labels, one.opened_at) in held for one in leaves)
+            if incident.opened_at >= self._edge or lasts or is_held:
+                self._expect(incident, wider[id_], leaves)
+        return wider.keys()
+
+    def _expect(self, incident: Incident, group: Group, leaves: Sequence[Incident]) -> None:
+        self._told.extents.setdefault(group, []).append(_episode(incident))
+        self._told.extents[group].sort(key=lambda one: one.opened_at)
+        size = int(incident.evidence.seen or FEWEST)
+        self._told.sizes[group] = size, size
+        for leaf in leaves:
+            self._told.leaves[leaf.key.labels, leaf.opened_at] = Wider(incident.key, incident.opened_at)
+        if incident.opened_at < self._edge:
+            held = [Leaf(one.key.labels, _episode(one)) for one in leaves if one.opened_at < self._edge]
+            standing = Extent(group, incident.opened_at, size, highest=incident.severity)
+            self._standing.append(standing.joined(held))
+
+    def state(self) -> KinState:
+        """All that it knows, as a value."""
+        told = self._told
+        return KinState(
+            edge=self._edge,
+            base=self._base,
+            extents=tuple(map(ExtentState.of, self.extents)),
+            standing=tuple(map(ExtentState.of, self._standing)),
+            finished=tuple((leaf.key, leaf.episode) for leaf in self._finished),
+            told=tuple((group, tuple(episodes)) for group, episodes in told.extents.items()),
+            links=tuple((*leaf, wider.key, wider.opened_at) for leaf, wider in told.leaves.items()),
+            sizes=tuple((group, *sizes) for group, sizes in told.sizes.items()),
+        )
+
+    def stand(self, state: KinState) -> None:
+        """Begin where a former one stood."""
+        self._edge, self._base = state.edge, state.base
+        self.extents = [one.extent() for one in state.extents]
+        self._standing = [one.extent() for one in state.standing]
+        self._owners = owners(self.extents)
+        self._finished = [Leaf(key, episode) for key, episode in state.finished]
+        self._told = _Told(
+            {group: list(episodes) for group, episodes in state.told},
+            {(key, opened): Wider(wider, since) for key, opened, wider, since in state.links},
+            {group: (recorded, told) for group, recorded, told in state.sizes},
+        )
+
+
+def group_of(labels: LabelSet) -> Group | None:
+    """The group that a wider incident's labels name; None of other labels."""
+    rest = [(name, value) for name, value in labels if name not in _BASE]
+    return rest[0] if len(rest) == 1 and rest[0][0] in LABELS else None
+
+
+def _base_of(labels: LabelSet) -> LabelSet:
+    return tuple((name, value) for name, value in labels if name in _BASE)
+
+
+def _edge(tracks: Sequence[Tracked]) -> Instant:
+    """What lies before the edge of all tracks; one that nobody feeds any more is not waited for."""
+    edges = [track.course.frozen_at for track in tracks if track.course.frozen_at > NEVER]
+    return max(min(edges), max(edges) - DAY) if edges else NEVER
+
+
+def _episode(incident: Incident) -> Episode:
+    plain = Episode(incident.opened_at, incident.resolved_at, incident.resolution)
+    return plain.graded(incident.severity, incident.severity, None)
+
+
+def _as_now(extent: Extent, leaves: Mapping[LeafId, Leaf]) -> Extent:
+    """An extent that stood at the edge, with its leaves as they are by now."""
+    return replace(extent, leaves={leaf: leaves[leaf] for leaf in extent.leaves if leaf in leaves})
+
+
+def _folded(extent: Extent, over: Collection[LeafId]) -> Extent:
+    """The same, its finished leaves remembered by their keys alone."""
+    gone = [leaf for id_, leaf in extent.leaves.items() if id_ in over]
+    ends = [leaf.episode.resolved_at for leaf in gone if leaf.episode.resolved_at is not None]
+    return replace(
+        extent,
+        leaves={id_: leaf for id_, leaf in extent.leaves.items() if id_ not in over},
+        ever=extent.ever | {leaf.key for leaf in gone},
+        highest=max([extent.highest, *(leaf.episode.highest or Severity.INFO for leaf in gone)]),
+        ended_at=max([*ends, *([extent.ended_at] if extent.ended_at is not None else [])], default=None),
+    )

@@ -1,0 +1,75 @@
+"""How many members of a group are judged at a time: what a wider incident is measured against."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from watcher.engine.blocks import Block
+from watcher.engine.course import Course
+from watcher.engine.detector import UNKNOWN
+from watcher.engine.extent import TOGETHER, Group, GroupsOf
+from watcher.engine.lane import Lane
+from watcher.engine.lifecycle import GONE, SKIP, Bools, Rows, reading_of
+from watcher.model.labels import LabelSet
+from watcher.model.time import DAY, Instant
+
+
+class Tracked(Protocol):
+    """What a track shows of itself here."""
+
+    course: Course
+
+    @property
+    def keys(self) -> Sequence[LabelSet]:
+        """Groups by row."""
+        ...
+
+    @property
+    def lanes(self) -> Mapping[str, Lane]:
+        """By stream and width."""
+        ...
+
+    def blocks(self, since: Instant, until: Instant) -> Sequence[Block]:
+        """Judged bins that begin in a time."""
+        ...
+
+
+class Members:
+    """The rows of some tracks by group; made for one look at their episodes."""
+
+    def __init__(self, tracks: Sequence[Tracked], groups_of: GroupsOf) -> None:
+        """Nothing is counted until it is asked for."""
+        self._tracks = tracks
+        self._groups_of = groups_of
+        self._rows: Sequence[Mapping[Group, Rows]] | None = None
+        self._judged: dict[Instant, Sequence[Bools]] = {}
+
+    def judged(self, group: Group, at: Instant) -> int:
+        """Members of which a bin says anything that began at a time, or not long before."""
+        if self._rows is None:
+            self._rows = [self._by_group(track) for track in self._tracks]
+        if at not in self._judged:
+            self._judged[at] = [_known(track, at) for track in self._tracks]
+        none: Rows = np.zeros(0, np.intp)
+        rows = (by_group.get(group, none) for by_group in self._rows)
+        return sum(int(known[of].sum()) for known, of in zip(self._judged[at], rows, strict=True))
+
+    def _by_group(self, track: Tracked) -> Mapping[Group, Rows]:
+        rows: dict[Group, list[int]] = {}
+        for row, key in enumerate(track.keys):
+            for group in self._groups_of(key):
+                rows.setdefault(group, []).append(row)
+        return {group: np.array(of, np.intp) for group, of in rows.items()}
+
+
+def _known(track: Tracked, at: Instant) -> Bools:
+    """Rows of a track that are judged; of states, whose readings are rare, as far back as they are held."""
+    known = np.zeros(len(track.keys), np.bool_)
+    widths = [lane.width for lane in track.lanes.values()]
+    since = at - (DAY if 0 in widths else max([TOGETHER, *widths]))
+    for block in track.blocks(since, at + 1):
+        reading = reading_of(block.codes)
+        told = ((reading != UNKNOWN) & (reading != SKIP) & (reading != GONE)).any(axis=0)
+        known[: len(told)] |= told
+    return known
