@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -161,6 +162,17 @@ def test_a_restart_before_its_leaves_are_final_parts_none_of_them() -> None:
 
     assert rebuilt(after.engine, batches, held, before.engine.snapshot()) == []
     assert after.run(range(22, 40), lambda _: {}) == []
+
+
+@pytest.mark.parametrize("dumped", range(6))
+def test_ticks_judged_again_after_a_dump_have_told_of_the_wider_one_already(dumped: int) -> None:
+    before, after = Estate(TWELVE), Estate(TWELVE)
+    before.run(range(dumped), lambda at: bad(ACCOUNT) if at > 2 else {})
+    after.engine.load(before.engine.dump(), {"cdn": "test"})
+    for cdn in (before, after):
+        cdn.run(range(dumped, 6), lambda at: bad(ACCOUNT) if at > 2 else {})
+
+    assert after.engine.rebuild(incidents(before.transitions), before.engine.snapshot(), minute(6)) == []
 
 
 def test_a_restart_tells_nothing_twice_and_lets_it_end() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,3 +167,19 @@ def test_an_answer_without_any_series_withdraws_what_it_said_before(world: Make)
     changes = cdn.feed(cdn.batch(3), cdn.batch(4))
 
     assert said(changes) == [("shop", Change.WITHDRAWN)]
+
+
+@pytest.mark.parametrize("dumped", range(12))
+def test_ticks_judged_again_after_a_dump_are_told_already(world: Make, dumped: int) -> None:
+    """A dump from before the first bin holds no track: the ticks after it make them."""
+    before, after = world(), world()
+    batches = [before.batch(0, (NAN, NAN)), *(before.batch(m, (100, 90)) for m in range(1, 12))]
+    for batch in batches[:dumped]:
+        before.feed(batch)
+    after.engine.load(before.engine.dump(), {"cdn": "test"})
+    for batch in batches[dumped:]:
+        before.feed(batch)
+        after.feed(batch)
+
+    book = incidents(before.transitions)
+    assert after.engine.rebuild(book, before.engine.snapshot(), at=batches[-1].fetched_at) == []

@@ -41,8 +41,10 @@ class Engine:
         self._horizon = horizon
         self._sources: frozenset[str] = frozenset()
         """Those that are watched, as known while restarting."""
-        self._loaded: set[int] = set()
-        """Ids of tracks that stand as a dump says: what was told of them is known exactly."""
+        self._is_loaded = False
+        """It stood where a dump said: what was told is known exactly, of tracks begun since then too."""
+        self._adopted: set[tuple[str, str]] = set()
+        """Rule and source of what another engine rebuilt."""
 
     @property
     def late(self) -> int:
@@ -170,7 +172,7 @@ class Engine:
         for incident in standing:
             found = self._roster.find(incident.key)
             if found is not None:
-                if id(found[0]) not in self._loaded:
+                if self._asks_the_book(_family(incident)):
                     expect(*found, incident)
             elif not incident.over and incident.id not in wider:
                 orphans.append(closed(incident, states, at))
@@ -183,17 +185,22 @@ class Engine:
         return orphans + transitions
 
     def _recall_wider(self, standing: Iterable[Incident]) -> set[str]:
-        """Take for told what the book says of wider incidents; their ids."""
+        """Take for told what the book alone says of wider incidents; the ids of all of them."""
         of: dict[tuple[str, str], list[Incident]] = {}
         for incident in standing:
-            of.setdefault((incident.key.rule, dict(incident.key.labels).get("source", "")), []).append(
-                incident
-            )
+            of.setdefault(_family(incident), []).append(incident)
         found: set[str] = set()
-        for key, incidents in of.items():
-            if key in self._roster.kin:
-                found |= set(self._roster.kin[key].recall(incidents, self._roster.tracks[key]))
+        for family, incidents in of.items():
+            if family in self._roster.kin:
+                kin, tracks = self._roster.kin[family], self._roster.tracks[family]
+                found |= kin.of_groups(incidents, tracks).keys()
+                if self._asks_the_book(family):
+                    kin.recall(incidents, tracks)
         return found
+
+    def _asks_the_book(self, family: tuple[str, str]) -> bool:
+        """Whether the book alone knows what was told of a rule and source: no dump did."""
+        return not self._is_loaded or family in self._adopted
 
     # --- the whole state
 
@@ -214,11 +221,12 @@ class Engine:
             load(self._roster, self.guard, dumped, sources)
         except (LookupError, TypeError, ValueError) as error:
             raise DumpUnusable(f"a dump cannot be read: {type(error).__name__}: {error}") from error
-        self._loaded |= {id(track) for tracks in self._roster.tracks.values() for track in tracks}
+        self._is_loaded = True
 
     def adopt(self, other: "Engine") -> None:
         """Take over what another engine has rebuilt of rules or sources that this one has not."""
         self._roster.adopt(other._roster)  # noqa: SLF001 - of the same class
+        self._adopted |= other._roster.tracks.keys()  # noqa: SLF001 - of the same class
         self._sources |= other._sources  # noqa: SLF001 - of the same class
         for key, stream in other.guard.streams.items():
             self.guard.streams.setdefault(key, stream)
@@ -302,3 +310,8 @@ class Engine:
         newest = max(self._roster.watermarks.get(source, {}).values(), default=NEVER)
         is_unfed = newest - max(bins, seen) > UNJUDGED_AFTER
         return newest if is_unfed else max(bins, down)
+
+
+def _family(incident: Incident) -> tuple[str, str]:
+    """The rule and source of an incident."""
+    return incident.key.rule, dict(incident.key.labels).get("source", "")

@@ -254,16 +254,20 @@ class Kin:
 
     # --- restarts
 
-    def recall(self, incidents: Sequence[Incident], tracks: Sequence[Tracked]) -> Collection[str]:
-        """Take for told what the book says of this rule and source; the ids of its wider incidents."""
-        self._edge = _edge(tracks)
-        self._base = next((_base_of(one.key.labels) for one in incidents), self._base)
+    def of_groups(self, incidents: Iterable[Incident], tracks: Iterable[Tracked]) -> Mapping[str, Group]:
+        """Those of this rule and source that are wider ones, by id."""
         groups = {key for track in tracks for key in track.keys}
-        wider = {
+        return {
             one.id: group
             for one in incidents
             if one.key.labels not in groups and (group := group_of(one.key.labels)) is not None
         }
+
+    def recall(self, incidents: Sequence[Incident], tracks: Sequence[Tracked]) -> None:
+        """Take for told what the book says of this rule and source."""
+        self._edge = _edge(tracks)
+        self._base = next((_base_of(one.key.labels) for one in incidents), self._base)
+        wider = self.of_groups(incidents, tracks)
         by_id = {one.id: one for one in incidents if one.id in wider}
         of = [one for one in incidents if one.id not in wider and one.parent_id in wider]
         held = {leaf.id for leaf in self._leaves(tracks)}
@@ -273,7 +277,6 @@ class Kin:
             is_held = any((one.key.labels, one.opened_at) in held for one in leaves)
             if incident.opened_at >= self._edge or lasts or is_held:
                 self._expect(incident, wider[id_], leaves)
-        return wider.keys()
 
     def _expect(self, incident: Incident, group: Group, leaves: Sequence[Incident]) -> None:
         self._told.extents.setdefault(group, []).append(_episode(incident))
