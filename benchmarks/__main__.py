@@ -28,6 +28,8 @@ PARTS: Final = (
     "scaling",
     "proofs",
     "collect",
+    "hand",
+    "storm",
 )
 
 LONGEST: Final = 400

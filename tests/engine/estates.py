@@ -33,6 +33,7 @@ def above(
     critical: float | None = None,
     mode: Mode = Mode.LIVE,
     by: Sequence[str] = ("resource",),
+    reopen: Duration = 0,
 ) -> BoundRule:
     """Fires while a bin has more failed requests than a limit."""
     params = ThresholdParams(above=limit)
@@ -51,6 +52,7 @@ def above(
         clear_when=None if clear_below is None else ThresholdParams(above=clear_below),
         severities=grave if critical is not None else {},
         mode=mode,
+        reopen_within=reopen,
     )
     return BoundRule(rule, Threshold(params))
 

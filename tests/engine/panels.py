@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from watcher.engine.detector import Detector, Levels, Memory, Slot, Usual
+from watcher.model.labels import LabelSet
 from watcher.model.sample import Floats
 from watcher.model.time import HOUR, MINUTE, Duration, Instant
 
@@ -21,6 +22,8 @@ class Bins:
     totals: Mapping[tuple[str, Duration], Floats] = field(default_factory=dict)
     start: Instant = MIDNIGHT
     width: Duration = 5 * MINUTE
+    named: Mapping[LabelSet, float] = field(default_factory=dict)
+    """What any role with a `detail` is made of."""
 
     @property
     def end(self) -> Instant:
@@ -38,6 +41,11 @@ class Bins:
     def known(self, window: Duration) -> Floats:
         """All of it."""
         return np.full_like(next(iter(self.values.values())), float(max(window, self.width)))
+
+    def parts(self, role: str, row: int, window: Duration) -> Mapping[LabelSet, float]:
+        """As given, the largest first."""
+        del role, row, window
+        return dict(sorted(self.named.items(), key=lambda part: -part[1]))
 
 
 def nothing(sums: Mapping[str, Floats], at: Instant) -> Levels:

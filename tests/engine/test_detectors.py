@@ -268,8 +268,11 @@ def test_the_evidence_of_failed_calls_names_the_most_frequent_signatures() -> No
     run(engine, *(calls(minute, 50, {}) for minute in range(120)))
     (opened,) = run(engine, calls(120, 20, {"GET /a 500": 9, "PUT /b 403": 21}, exemplars=(record,)))
 
-    assert opened.evidence.text == "60.0 % of 50 calls, usually 0.0 %; most often PUT /b 403"
-    assert [(part["url"], part["calls"]) for part in opened.evidence.parts] == [("/b", "21"), ("/a", "9")]
+    assert opened.evidence.text == "60.0 % of 50 calls, usually 0.0 %; mostly PUT /b 403 (70 %)"
+    assert opened.evidence.parts == (
+        {"method": "PUT", "status": "403", "url": "/b", "count": "21", "share": "70 %"},
+        {"method": "GET", "status": "500", "url": "/a", "count": "9", "share": "30 %"},
+    )
     assert [one["request"] for one in opened.evidence.exemplars] == ["r1"]
 
 

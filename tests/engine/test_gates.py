@@ -1,11 +1,13 @@
-"""`rules why-not`: the gates of threshold, expiry and state, and which one stopped a breach."""
+"""`rules why-not`: the gates of threshold, expiry, state and absence, and which one stopped a breach."""
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pytest
 
 from tests.engine.one_bin import OneBin
-from watcher.engine.detector import Detector, Gate
+from watcher.engine.detector import BREACH, Detector, Gate
+from watcher.engine.detectors.absence import Absence, AbsenceParams
 from watcher.engine.detectors.expiry import Expiry, ExpiryParams
 from watcher.engine.detectors.state import State, StateParams
 from watcher.engine.detectors.threshold import Threshold, ThresholdParams
@@ -153,3 +155,31 @@ def test_a_state_has_changed_lately_or_not() -> None:
     assert asked(changed, of("online", age=MINUTE, changed=True))[1:] == [("changed", True), ("lately", True)]
     assert asked(changed, of("online", age=HOUR, changed=True))[1:] == [("changed", True), ("lately", False)]
     assert asked(changed, of("online", age=MINUTE))[1:] == [("changed", False), ("lately", False)]
+
+
+PASSED = ["answered", "absent", "history", "steady", "count"]
+
+
+@pytest.mark.parametrize(
+    ("usual", "bin_", "stopped_by"),
+    [
+        ({}, {}, None),
+        ({}, {"answered": False}, "answered"),
+        ({}, {"values": {"value": 0.0}}, "absent"),
+        ({"past": HOUR, "share": np.nan, "rate": np.nan}, {}, "history"),
+        ({"share": 0.5}, {}, "steady"),
+        ({"rate": 10 / MINUTE}, {}, "count"),
+        ({"rate": np.nan}, {}, "count"),
+    ],
+)
+def test_absence_asks_for_an_answer_without_data_and_whether_data_are_missed(
+    usual: Mapping[str, float], bin_: Mapping[str, object], stopped_by: str | None
+) -> None:
+    steady = {"past": 5 * HOUR, "share": 0.99, "rate": 100 / MINUTE, **usual}
+    columns = {name: np.array([float(figure)]) for name, figure in steady.items()}
+    gates = asked(Absence(AbsenceParams()), OneBin(**bin_), columns)  # type: ignore[arg-type]
+    reading = Absence(AbsenceParams()).judge(OneBin(**bin_), columns).reading.tolist()  # type: ignore[arg-type]
+
+    assert next((name for name, passed in gates if not passed), None) == stopped_by
+    assert stopped_by or [name for name, _ in gates] == PASSED
+    assert (reading == [BREACH]) is (stopped_by is None)

@@ -10,6 +10,7 @@ from watcher.engine.casting import Part
 from watcher.engine.detector import Several
 from watcher.engine.grid import Grid
 from watcher.engine.layers import layers, read
+from watcher.model.labels import Selector
 from watcher.model.sample import Floats, SampleBatch
 from watcher.model.time import MINUTE, Instant
 
@@ -19,7 +20,7 @@ Cell = tuple[int, int]
 
 
 def grid(values: Floats) -> Grid:
-    found = Grid("minutes", MINUTE, {name for name, _ in METRICS})
+    found = Grid("minutes", MINUTE, [Selector(name) for name, _ in METRICS])
     starts = np.array([NOON + at * MINUTE for at in range(len(values))], np.int64)
     entities = tuple((("resource", str(at)),) for at in range(values.shape[2]))
     end = int(starts[-1]) + MINUTE

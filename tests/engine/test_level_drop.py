@@ -1,13 +1,16 @@
 """`level_drop` on plain columns: by evidence, by hour, by habit, and sudden."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from tests.engine.panels import SLOT, Bins, learned
-from watcher.engine.detector import BREACH, CLEAR, UNKNOWN, Levels, Usual
+from watcher.engine.detector import BREACH, CLEAR, UNKNOWN, URGENT, Levels, Usual
 from watcher.engine.detectors.level_drop import LevelDrop, LevelDropParams
 from watcher.model.time import DAY, HOUR, MINUTE, Duration
 
@@ -43,17 +46,24 @@ def usual(slots: list[Columns], newest: Sequence[float], requests: float = 2_000
     return detector.usual(detector.recall(memory, at), levels(newest, requests, at - 2 * SLOT)), at
 
 
-def panel(by_age: Sequence[float], at: int, *, before: float, requests: float = 1_000) -> Bins:
-    """Bins of five minutes, the newest last, after others at a level of before."""
-    means = [before] * 80 + list(by_age)
+def panel(
+    by_age: Sequence[float],
+    at: int,
+    *,
+    before: float,
+    requests: float = 1_000,
+    width: Duration = 5 * MINUTE,
+) -> Bins:
+    """Bins, the newest last, after others at a level of before."""
+    means = [before] * (6 * HOUR // width) + list(by_age)
+    sums = np.cumsum(means[::-1]) * requests
     totals = {}
-    for bins in range(1, 70):
-        held = means[-bins:]
-        window: Duration = bins * 5 * MINUTE
-        totals["value", window] = np.array([sum(held) * requests])
-        totals["weight", window] = totals["requests", window] = np.array([bins * requests])
+    for bins in range(1, 6 * HOUR // width):
+        totals["value", bins * width] = sums[bins - 1 : bins]
+        totals["weight", bins * width] = totals["requests", bins * width] = np.array([bins * requests])
     bin_ = {"value": means[-1], "weight": requests, "requests": requests}
-    return Bins({name: np.array([float(value)]) for name, value in bin_.items()}, totals, start=at)
+    columns = {name: np.array([float(value)]) for name, value in bin_.items()}
+    return Bins(columns, totals, start=at, width=width)
 
 
 def reading(found: tuple[Usual, int], shown: Bins, **params: float) -> int:
@@ -71,7 +81,56 @@ def test_a_cache_that_fills_again_is_no_drop_and_one_that_does_not_is() -> None:
     fills, stays = [0.3, 0.38, 0.45, 0.51, 0.56], [0.3] * 5
 
     assert reading(found, panel(fills, found[1], before=0.9)) == CLEAR
-    assert reading(found, panel(stays, found[1], before=0.9)) == BREACH
+    assert reading(found, panel(stays, found[1], before=0.9)) == URGENT
+
+
+@pytest.mark.parametrize(
+    ("bins", "requests", "expected"),
+    [
+        ([0.1] * 2, 100_000, BREACH),
+        ([0.1] * 3, 100_000, URGENT),
+        ([0.5, 0.1, 0.1], 100_000, URGENT),
+        ([0.77] * 3, 100_000, BREACH),
+        ([0.1] * 3, 20, BREACH),
+    ],
+)
+def test_a_collapse_that_stays_for_a_quarter_of_an_hour_waits_for_nothing(
+    bins: list[float], requests: float, expected: int
+) -> None:
+    found = usual(past(0.9, requests=2 * requests), [0.9] * 22, 2 * requests)
+
+    assert reading(found, panel(bins, found[1], before=0.9, requests=requests)) == expected
+
+
+@given(
+    fills_in=st.floats(3, 40),
+    depth=st.floats(0.2, 0.99),
+    phase=st.floats(0, 1),
+    bins=st.integers(1, 30),
+    width=st.sampled_from([1, 5, 10]),
+    noise=st.integers(0, 1_000),
+    lately=st.floats(0.86, 0.92),
+)
+@example(fills_in=40, depth=0.9, phase=0, bins=7, width=1, noise=0, lately=0.88)
+@settings(max_examples=300, deadline=None)
+def test_a_cache_that_fills_within_two_hours_is_never_a_collapse(
+    fills_in: float, depth: float, phase: float, bins: int, width: int, noise: int, lately: float
+) -> None:
+    """Its fall decays with a time constant of up to forty minutes, wherever in a bin it began."""
+    found = grown_up()
+    since = np.arange(0, bins, 0.01) * width - width * phase
+    kept = np.where(since >= 0, 1 - depth * np.exp(-np.maximum(since, 0) / fills_in), 1.0)
+    means = (lately * kept).reshape(bins, -1).mean(axis=1) + np.random.default_rng(noise).normal(
+        0, 0.002, bins
+    )
+    shown = panel(means.tolist(), found[1], before=lately, requests=1e6, width=width * MINUTE)
+
+    assert reading(found, shown) != URGENT
+
+
+@cache
+def grown_up() -> tuple[Usual, int]:
+    return usual(past(0.9, requests=2e6), [0.9] * 22, 2e6)
 
 
 def test_a_slow_slide_is_no_event_unless_it_is_asked_for() -> None:
@@ -91,7 +150,7 @@ def test_a_purge_of_two_nights_is_a_habit() -> None:
     other = usual(past(0.9, days=3), [0.9] * 22)
 
     assert reading(found, panel([0.45] * 4, found[1], before=0.9)) == CLEAR
-    assert reading(other, panel([0.45] * 4, other[1], before=0.9)) == BREACH
+    assert reading(other, panel([0.45] * 4, other[1], before=0.9)) == URGENT
 
 
 def test_a_lower_level_that_lasts_becomes_usual() -> None:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tests.engine.estates import Estate, above, book, minute
-from watcher.engine.blocks import Block, in_event_order
+from watcher.engine.blocks import Block, Hurts, in_event_order
 from watcher.engine.course import Course
-from watcher.engine.detector import BREACH, CLEAR, STILL, SUSTAINED, UNKNOWN
+from watcher.engine.detector import BREACH, CLEAR, STILL, SUSTAINED, UNKNOWN, URGENT
 from watcher.engine.lifecycle import (
+    DISMISSED,
     FIRING,
     FOLDED,
     GONE,
@@ -18,6 +19,7 @@ from watcher.engine.lifecycle import (
     PENDING,
     RECOVERING,
     SKIP,
+    Event,
     Holds,
     Lifecycle,
     Signal,
@@ -29,24 +31,16 @@ from watcher.model.rule import NofM, Rule, Severity
 from watcher.model.time import HOUR, MINUTE
 
 NAN = float("nan")
-STATES = (FOLDED, INACTIVE, PENDING, FIRING, RECOVERING)
+STATES = (DISMISSED, FOLDED, INACTIVE, PENDING, FIRING, RECOVERING)
+_D, _O, _I, _P, _F, _R = STATES
 EXPECTED = {
-    #             breach     sustained   clear       still       gone      held     quiet     lost      lapsed
-    FOLDED: (PENDING, FOLDED, INACTIVE, INACTIVE, INACTIVE, FOLDED, FOLDED, FOLDED, FOLDED),
-    INACTIVE: (PENDING, FOLDED, INACTIVE, INACTIVE, INACTIVE, INACTIVE, INACTIVE, INACTIVE, INACTIVE),
-    PENDING: (PENDING, PENDING, INACTIVE, INACTIVE, INACTIVE, FIRING, PENDING, INACTIVE, PENDING),
-    FIRING: (FIRING, FIRING, RECOVERING, FIRING, INACTIVE, FIRING, FIRING, FIRING, INACTIVE),
-    RECOVERING: (
-        FIRING,
-        FIRING,
-        RECOVERING,
-        FIRING,
-        INACTIVE,
-        RECOVERING,
-        INACTIVE,
-        RECOVERING,
-        INACTIVE,
-    ),
+    # breach, sustained, clear, still, gone, held, quiet, lost, lapsed, hand
+    DISMISSED: (_D, _D, _I, _D, _I, _D, _D, _D, _I, _D),
+    FOLDED: (_P, _O, _I, _I, _I, _O, _O, _O, _O, _O),
+    INACTIVE: (_P, _O, _I, _I, _I, _I, _I, _I, _I, _I),
+    PENDING: (_P, _P, _I, _I, _I, _F, _P, _I, _P, _D),
+    FIRING: (_F, _F, _R, _F, _I, _F, _F, _F, _I, _D),
+    RECOVERING: (_F, _F, _R, _F, _I, _R, _I, _R, _I, _I),
 }
 
 
@@ -76,6 +70,26 @@ def test_the_columns_do_what_the_table_says(state: int, reading: int) -> None:
     assert int(life.state[0]) == EXPECTED[state][said[reading]]
 
 
+@pytest.mark.parametrize("needs", [None, NofM(3, 5)])
+def test_what_is_urgent_waits_for_no_for_and_opens_where_it_began(needs: NofM | None) -> None:
+    holds = Holds(HOUR, HOUR, needs)
+    life = Lifecycle.of(1, holds.slots)
+    life.step(codes(BREACH), minute(10), minute(11), holds)
+    assert int(life.state[0]) == PENDING
+    ((event, rows),) = life.step(codes(URGENT), minute(11), minute(12), holds)
+
+    assert (event, rows.tolist(), int(life.state[0])) == (Event.FIRED, [0], FIRING)
+    assert int(life.opened[0]) == minute(10)
+
+
+@pytest.mark.parametrize(("state", "then"), [(INACTIVE, FIRING), (FIRING, FIRING), (RECOVERING, FIRING)])
+def test_what_is_urgent_is_a_breach_in_every_state(state: int, then: int) -> None:
+    life = standing(state)
+    life.step(codes(URGENT), minute(10), minute(11), Holds(HOUR, HOUR))
+
+    assert int(life.state[0]) == then
+
+
 def codes(*readings: int) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
     return np.array(readings, np.int8)
 
@@ -90,8 +104,8 @@ def standing(state: int) -> Lifecycle:
 
 
 def test_a_reading_and_its_severity_are_one_byte() -> None:
-    readings = codes(*range(7))
-    severity = codes(0, 1, 2, 3, 1, 2, 3)
+    readings = codes(*range(8))
+    severity = codes(0, 1, 2, 3, 1, 2, 3, 3)
     packed = pack(readings, severity)
 
     assert packed.dtype == np.int8
@@ -167,6 +181,10 @@ class Tape:
     def blocks(self, since: int, until: int) -> list[Block]:
         cut = (block.before(until) for block in self.held)
         return [block.part(int(np.searchsorted(block.starts, since)), len(block)) for block in cut]
+
+    def hurts(self, since: int, until: int) -> list[tuple[int, int, Hurts]]:
+        del since, until
+        return []
 
 
 def block(readings: np.ndarray[tuple[int, int], np.dtype[np.int8]], lane: str = "s@60000") -> Block:

@@ -164,7 +164,7 @@ def test_a_restart_before_its_leaves_are_final_parts_none_of_them() -> None:
     assert after.run(range(22, 40), lambda _: {}) == []
 
 
-@pytest.mark.parametrize("dumped", range(6))
+@pytest.mark.parametrize("dumped", range(7))
 def test_ticks_judged_again_after_a_dump_have_told_of_the_wider_one_already(dumped: int) -> None:
     before, after = Estate(TWELVE), Estate(TWELVE)
     before.run(range(dumped), lambda at: bad(ACCOUNT) if at > 2 else {})

@@ -65,11 +65,12 @@ def test_what_a_rule_over_both_has_learned_stays_when_the_second_brings_its_past
     first, second = stories(world)
     for batch in first:
         world.feed(batch)
-    past = world.engine.tracks("wide", "cdn")[0].past
-    before = {slot: held.sums["value"].copy() for slot, held in past.slots.items() if slot < at(LENGTH - 60)}
+    track = world.engine.tracks("wide", "cdn")[0]
+    past, rows = track.past, len(track.keys)
+    starts = past.slots.starts(0, at(LENGTH - 60))
+    before = past.slots.sums("value", starts, None, rows)
     for batch in second:
         world.feed(batch)
 
-    assert before
-    for slot, sums in before.items():
-        np.testing.assert_array_equal(past.slots[slot].sums["value"], sums)
+    assert starts.size
+    np.testing.assert_array_equal(past.slots.sums("value", starts, None, rows), before)

@@ -109,12 +109,31 @@ def test_a_series_of_which_little_is_known_is_unknown() -> None:
     ]
 
 
-def test_bins_of_another_width_than_it_learns_by_are_unknown() -> None:
+@pytest.mark.parametrize("width", [0, 3 * MINUTE, 20 * MINUTE])
+def test_bins_that_do_not_fit_into_what_is_judged_at_once_are_unknown(width: Duration) -> None:
     anomaly = detector()
     panel, usual = asked(anomaly, days(6), 0.0)
-    panel.width = MINUTE
+    panel.width = width
 
     assert anomaly.judge(panel, usual).reading.tolist() == [UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "reading"), [(10, BREACH), (5, BREACH), (4, UNKNOWN)], ids=["all", "half", "less"]
+)
+def test_narrower_bins_are_judged_together_where_at_least_half_of_them_are_known(
+    minutes: int, reading: int
+) -> None:
+    anomaly = detector()
+    panel, usual = asked(anomaly, days(6), 1_000.0)
+    panel.width = MINUTE
+    panel.totals = {("value", 10 * MINUTE): 1_000.0 * minutes}
+    panel.knowns = {10 * MINUTE: minutes * MINUTE}
+
+    verdict = anomaly.judge(panel, usual)
+
+    assert verdict.reading.tolist() == [reading]
+    assert reading == UNKNOWN or verdict.seen.tolist() == [10_000.0]
 
 
 def test_an_outage_goes_on_after_a_gap_though_the_last_hour_is_not_known() -> None:

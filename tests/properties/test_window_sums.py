@@ -55,7 +55,7 @@ def test_running_sums_are_those_of_the_bins(seed: int, bins: int, steps: list[in
     length = sum(steps)
     values = np.stack([rng.random((length, 4)), *rng.integers(0, 1000, (2, length, 4)).astype(float)], axis=1)
     values[rng.random(values.shape) < 0.1] = np.nan
-    grid, totals = Grid("s", MINUTE, {name for name, _ in METRICS}), Totals()
+    grid, totals = Grid("s", MINUTE, [Selector(name) for name, _ in METRICS]), Totals()
     match = dict(zip(ROLES, (Selector(name) for name, _ in METRICS), strict=True))
     casting = Casting(Rule("r", "d", match, ("resource",), TideParams()), ROLES, {"source": "cdn"})
     first = 0
@@ -80,7 +80,7 @@ def test_running_sums_are_those_of_the_bins(seed: int, bins: int, steps: list[in
 @given(value=st.floats(1e9, 1e18), bins=st.sampled_from([2, 30, 1440]))
 def test_no_window_overflows(value: float, bins: int) -> None:
     """What is beyond 50 terabits a second counts as that: a sum is too small then, but never negative."""
-    grid = Grid("s", MINUTE, {name for name, _ in METRICS})
+    grid = Grid("s", MINUTE, [Selector(name) for name, _ in METRICS])
     taken(grid, np.full((bins, 3, 1), value), 0)
     match = {"value": Selector("cdn_bytes")}
     casting = Casting(

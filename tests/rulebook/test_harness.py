@@ -77,6 +77,36 @@ def test_what_came_otherwise_is_said_in_words(tmp_path: Path, expect: str, words
     assert what.startswith(words)
 
 
+@pytest.mark.parametrize(
+    ("expect", "stops"),
+    [
+        (
+            "{at: 5m, state: firing}",
+            ["expected firing at 5m, but stream=a is inactive; stopped by `above`: 5 is not above 60"],
+        ),
+        (
+            "{at: 11m, state: firing}",
+            ["expected firing at 11m, but stream=a is pending; stopped by `for`: it has to last 2 min"],
+        ),
+        (
+            "{incidents: [{opened_at: 10m}, {opened_at: 16m, labels: {stream: a}}]}",
+            [
+                "expected 2 incidents, got 1",
+                "stream=a at 16m: stopped by `above`: 5 is not",
+            ],
+        ),
+        ("{incidents: [{opened_at: 9m}]}", ["opened_at: expected 9m", "stream=a at 9m: stopped by `above`"]),
+        ("{at: 12m, state: inactive}", ["expected inactive at 12m, but stream=a is firing"]),
+    ],
+)
+def test_what_stayed_quiet_says_which_gate_stopped_it(tmp_path: Path, expect: str, stops: list[str]) -> None:
+    found = run(tmp_path, expect)
+
+    assert len(found) == len(stops)
+    assert all(what.startswith(words) for what, words in zip(found, stops, strict=True)), found
+    assert all(("(5 against 60)" in what) == ("`above`" in what) for what in found)
+
+
 def test_a_difference_points_at_the_expectation(tmp_path: Path) -> None:
     (result,) = run_file(proof(tmp_path, PROOF.replace("at: 12m, state: firing", "at: 12m, state: inactive")))
 

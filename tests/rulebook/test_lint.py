@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from watcher.rulebook.lint import CHECKS, Level, lint, lint_file
+from watcher.rulebook.loader import ORDER
 from watcher.rulebook.packs import builtin_folder
 
 RULE = """\
@@ -98,6 +99,12 @@ def test_fields_out_of_order_are_told_once(tmp_path: Path) -> None:
     (finding,) = findings(tmp_path, "\n".join(lines))
 
     assert finding.startswith(".yaml:1:1: `rule` comes before `detector`")
+
+
+def test_the_order_of_fields_is_told_where_rules_are_explained() -> None:
+    text = " ".join((builtin_folder() / "README.md").read_text().split())
+
+    assert f"The order of all of them: {', '.join(f'`{name}`' for name in ORDER)}." in text
 
 
 def test_edge_and_origin_are_never_judged_together(tmp_path: Path) -> None:
@@ -325,3 +332,55 @@ def test_a_rule_may_extend_a_shipped_one(tmp_path: Path) -> None:
     text = "rule: late\nextends: http_5xx_spike\nwith: {floor: 0.01}\nmode: shadow\n"
 
     assert [one for one in findings(tmp_path, text) if ".test.yaml" not in one] == []
+
+
+# --- all at once
+
+
+def test_what_cannot_be_read_hides_nothing_else(tmp_path: Path) -> None:
+    rule = SPIKE.replace("for: 5m", "for: 5").replace("edge, status_class: 5xx", "egde, status_class: 5xx")
+    rule = rule.replace("{subject}", "{subjekt}").replace("above: 0.05", "above: 5")
+
+    found = impossible(tmp_path, rule)
+
+    assert [one.partition(": ")[0] for one in found] == [
+        ".yaml:4:40",
+        ".yaml:7:45",
+        ".yaml:8:6",
+        ".yaml:11:10",
+    ]
+    assert "5 has no unit" in found[2]
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "lines"),
+    [
+        ("severity: warning", "severity: bad", [10, 11]),
+        ("severity: warning\n", "", [1, 1, 10]),
+        ("above: 0.05", "above: 0.05, abov: 1", [7, 11]),
+        ("above: 0.05", "abov: 0.05", [7]),
+        ("by: [resource]", "by: 5", [6]),
+        ("detector: threshold", "detector: thresh", [2]),
+    ],
+    ids=["severity", "no severity", "a parameter", "no limit", "groups", "detector"],
+)
+def test_what_is_left_of_a_rule_is_checked_as_far_as_it_means_something(
+    tmp_path: Path, written: str, instead: str, lines: list[int]
+) -> None:
+    rule = SPIKE.replace("{subject}", "{subjekt}").replace(written, instead)
+
+    assert [int(one.split(":")[1]) for one in impossible(tmp_path, rule)] == lines
+
+
+def test_what_judges_so_much_at_once_needs_bins_that_go_into_it(tmp_path: Path) -> None:
+    rule = RULE.replace("detector: threshold", "detector: traffic_anomaly").replace("above: 60", "bin: 5m")
+
+    def wide(width: str) -> list[str]:
+        proof = PROOF.replace("cases:", f"width: {width}\ncases:")
+        return [one for one in findings(tmp_path, rule, proof) if "[bins_fit]" in one]
+
+    assert wide("60s") == wide("5m") == []
+    (finding,) = wide("2m")
+    assert finding.startswith(".yaml:5:13: bin: 5m does not hold bins of 2m; those of late.test.yaml:2 would")
+    assert finding.endswith("never be judged; write 2m [bins_fit]")
+    assert len(wide("10m")) == 1

@@ -218,3 +218,12 @@ def test_each_mistake_in_these_is_told_in_its_place(written: str, instead: str, 
     told = problems(GRADED.replace(written, instead, 1))
 
     assert any(problem.startswith(found) for problem in told), told
+
+
+def test_how_soon_trouble_is_the_same_incident_is_a_day_at_most() -> None:
+    soon = "for: 2m\nreopen_within: {}"
+
+    assert load_rule(load_yaml(RULE)).reopen_within == 0
+    assert load_rule(load_yaml(RULE.replace("for: 2m", soon.format("30m")))).reopen_within == 30 * MINUTE
+    [problem] = problems(RULE.replace("for: 2m", soon.format("2d")))
+    assert problem.startswith("r.yaml:9:16: reopen_within: 2d is too long to be the same trouble; write 1d")

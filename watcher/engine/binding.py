@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -99,6 +100,7 @@ class Binding:
         return found
 
 
+_NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 _GROUP: Final[MetricKey] = ("", ())
 """Stands for the metric of what is no single series."""
 Cell: TypeAlias = tuple[int, int, LabelSet, Mapping[str, str]]
@@ -223,8 +225,15 @@ def matching(
         for e, entity in entities:
             labels = {**base, **own, **dict(entity)}
             if _in_view(labels, rule.by, named) and _all(rest, labels):
-                cells.append((m, e, _key(labels, rule.by), labels if keep else {}))
+                cells.append((m, e, _key(labels, rule.by), labels if keep else _NO_LABELS))
     return cells
+
+
+def may_select(selector: Selector, metric: MetricKey) -> bool:
+    """Whether a selector chooses any series of a metric, whatever their other labels are."""
+    name, labels = metric
+    own = dict(labels)
+    return name == selector.metric and _all([one for one in selector.matchers if one.label in own], own)
 
 
 def _all(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> bool:

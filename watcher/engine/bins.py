@@ -51,8 +51,9 @@ class BinLane:
         self._roles = roles
         self._longest = reach.window
         """Most windows that are asked for are no longer."""
-        self._span = SPAN if reach.window else reach.slot
-        """What is judged by the bin alone is summed over no more than a slot."""
+        is_short = reach.window <= reach.slot and bool(reach.memory or not reach.window)
+        self._span = reach.slot if is_short else SPAN
+        """What looks at no more than a slot is summed over no more than that."""
         self._recasts = casting.recasts
         self._is_recast = False
         """Other series play the roles than when its bins were judged."""
@@ -119,7 +120,7 @@ class BinLane:
         numbers = np.arange(first, last)
         is_wanted = grid.came(first, last) | (numbers >= last - at_most)
         starts = numbers[is_wanted] * self.width + grid.phase
-        return runs(starts[~np.isin(starts, self.judged.starts)], self.width)
+        return runs(self.judged.lacked(starts), self.width)
 
     def came(self) -> tuple[Instant, Instant] | None:
         """The span of bins that are newly settled, or that have newly come; once."""
@@ -157,7 +158,7 @@ class BinLane:
         cast = self.cast if rows is None else self.cast.narrowed(rows)
         cells = (bins + self._longest // self.width) * cast.total
         sums = self.totals if rows is None and cells > FEW_CELLS else Afresh(self._longest)
-        return BinPanel(cast, sums, first=first, last=first + bins)
+        return BinPanel(cast, sums, first=first, last=first + bins, longest=self._longest)
 
     def done(self) -> None:
         """What was gathered for one look is not kept: the next one may find other values."""
@@ -191,7 +192,7 @@ class BinLane:
         cast = self.cast if rows is None else self.cast.narrowed(rows)
         known = self._counted(cast.known(first, last), low - first, high - first)
         sums: dict[str, Floats] = {}
-        for role in self._roles:
+        for role in (name for name in cast.columns if not self._roles[name].detail):
             added = cast.weighed(role, first, last)
             total = self._counted(added.sums, low - first, high - first)
             sums[role] = total.astype(np.float64) * (cast.quantum(role) * lent / self.width)
@@ -246,7 +247,7 @@ class BinLane:
         """Row `i` is now `places[i]`, of another track's rows."""
         self.keys = keys
         self.member = scattered(self.member, places, len(keys), 0)
-        self.judged.codes = scattered(self.judged.codes, places, len(keys), SKIP)
+        self.judged.move(places, len(keys))
         self.rows = places[self.rows]
         self.totals.clear()
         self._build()

@@ -1,14 +1,14 @@
 """Readings of judged bins on their way to lifecycles: a block a lane, put in event order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from watcher.engine.detector import BREACH, SUSTAINED
+from watcher.engine.detector import BREACH, SUSTAINED, URGENT
 from watcher.engine.episodes import Bin
 from watcher.engine.lifecycle import NEVER, SKIP, Bools, Codes, Rows, reading_of
 from watcher.model.sample import Instants
@@ -16,8 +16,14 @@ from watcher.model.time import Duration, Instant
 
 BLIND: Final = ""
 """The lane of a bin that stands for long blindness."""
+HAND: Final = "\U0010ffff"
+"""The lane of a bin that stands for an act of a person: whatever was read of the same instant came before."""
 END: Final[Instant] = -NEVER
 """After every bin."""
+
+
+Hurts: TypeAlias = tuple[NDArray[np.int32], NDArray[np.float32]]
+"""Rows that breach in one bin, ascending, and of each what was seen, expected, and hurt: `[rows, 3]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +107,15 @@ class Tape(Protocol):
         """Every judged bin that begins in a time, at most a block a lane."""
         ...
 
+    def hurts(self, since: Instant, until: Instant) -> Iterable[tuple[Instant, Duration, Hurts]]:
+        """By start and width, the breaching cells of bins that begin in a time."""
+        ...
+
 
 def loud(codes: Codes) -> Bools:
     """Where a reading is bad."""
     reading = reading_of(codes)
-    found: Bools = (reading == BREACH) | (reading == SUSTAINED)
+    found: Bools = (reading == BREACH) | (reading == URGENT) | (reading == SUSTAINED)
     return found
 
 
@@ -113,6 +123,15 @@ def blind(instants: Sequence[Instant]) -> Block:
     """When long blindness, and no bin, noted or ended something."""
     starts = np.array(instants, np.int64)
     return Block(BLIND, 0, starts, np.zeros((len(starts), 0), np.int8))
+
+
+def by_hand(ends: Collection[tuple[Instant, int]]) -> Block:
+    """When people ended what went on in some rows; a breach marks the rows that an act is about."""
+    starts = np.unique(np.array([at for at, _ in ends], np.int64))
+    codes = np.full((len(starts), 1 + max((row for _, row in ends), default=-1)), SKIP, np.int8)
+    for at, row in ends:
+        codes[np.searchsorted(starts, at), row] = BREACH
+    return Block(HAND, 0, starts, codes)
 
 
 def in_event_order(blocks: Sequence[Block]) -> Iterator[Block]:

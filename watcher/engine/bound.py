@@ -24,9 +24,9 @@ class BoundRule:
             sorted(rule.match.items()),
             rule.by,
             repr(rule.params),
-            (rule.hold, rule.keep_firing_for, rule.needs, rule.severity),
+            (rule.hold, rule.keep_firing_for, rule.needs, rule.severity, rule.reopen_within),
             (repr(rule.clear_when), sorted((int(rank), repr(one)) for rank, one in rule.severities.items())),
-            (kind.__module__, kind.__qualname__),
+            (kind.__module__, kind.__qualname__, kind.version),
             repr(sorted(self.detector.roles.items())),
             repr(self.detector.reach()),
         )

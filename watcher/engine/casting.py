@@ -210,7 +210,7 @@ class Casting:
             if key not in groups:
                 groups[self._key(key)] = len(groups)
         placed = [(m, e, groups[key]) for m, e, key, _ in cells]
-        details = (only(cell[3], role.detail) for cell in cells) if role.detail else ()
+        details = (self._key(only(cell[3], role.detail)) for cell in cells) if role.detail else ()
         self.parts[name].add(placed, details)
 
 

@@ -45,7 +45,7 @@ class Column:
         self.part = part
         self.row = rows[part.group]
         self._total = total
-        self._layers = layers(part, self.row, total)
+        self._layers = None if part.details else layers(part, self.row, total)
         order = np.argsort(self.row, kind="stable") if self._layers is None else self.row[:0]
         self._sorted = order, self.row[order]
         """Where there are no layers: the series by row."""
@@ -76,7 +76,9 @@ class Column:
 
     def parts(self, grid: Grid, row: int, first: int, last: int) -> Mapping[LabelSet, float]:
         """Sums over a span by the series' own labels, for one row; nothing where there is nothing."""
-        own = np.flatnonzero(self.row == row)
+        order, sorted_rows = self._sorted
+        low, high = np.searchsorted(sorted_rows, [row, row + 1]).tolist()
+        own = order[low:high]
         found: dict[LabelSet, float] = {}
         if self.part.details and own.size:
             sums = np.nansum(np.maximum(self._cells(grid, first, last, own), 0), axis=0)
@@ -208,6 +210,8 @@ class Cast:
         return "" if metric is None else metric.unit
 
     def rows_of(self, columns: Bools) -> Rows:
-        """Rows that some columns of the grid play any role for."""
-        found = [column.rows_of(columns) for column in self.columns.values()]
+        """Rows that some columns of the grid play any role for that is judged."""
+        found = [
+            column.rows_of(columns) for role, column in self.columns.items() if not self.roles[role].detail
+        ]
         return np.unique(np.concatenate(found)) if found else np.zeros(0, np.intp)

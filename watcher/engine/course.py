@@ -6,25 +6,39 @@ horizon, which no longer change. When a bin inside the horizon changes, the rows
 they came in. Only rows that are not inactive cost anything, and bins that say nothing new are skipped.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 
-from watcher.engine.blocks import BLIND, END, Block, Reel, Tape, blind, in_event_order
+from watcher.engine.blocks import BLIND, END, HAND, Block, Reel, Tape, blind, by_hand, in_event_order
 from watcher.engine.episodes import Bin, Difference, Episode, differences, in_order
 from watcher.engine.folding import Fold
-from watcher.engine.lifecycle import FIRING, INACTIVE, NEVER, Codes, Event, Events, Holds, Lifecycle, Rows
+from watcher.engine.happenings import ENDINGS, Episodes, joined, record, returns, standing, taken_from
+from watcher.engine.lifecycle import (
+    FIRING,
+    INACTIVE,
+    NEVER,
+    PENDING,
+    SKIP,
+    Codes,
+    Event,
+    Events,
+    Holds,
+    Lifecycle,
+    Rows,
+)
 from watcher.engine.lives import Lives
-from watcher.model.incident import Resolution
-from watcher.model.rule import Rule, Severity
+from watcher.engine.toll import Toll, tolls
+from watcher.model.rule import Rule
+from watcher.model.sample import Instants
 from watcher.model.time import Instant
 
 Happening: TypeAlias = tuple[Event, Rows, Bin, Lifecycle]
 """What a bin made of some rows of a lifecycle: indexes into it."""
 
-_ENDINGS = frozenset({Event.ENDED, Event.GONE, Event.LAPSED})
+_NO_BINS = frozenset({BLIND, HAND})
 _NO_ROWS: Rows = np.zeros(0, np.intp)
 
 
@@ -38,10 +52,16 @@ class Course:
         self.frozen = Lives(self.holds.slots)
         self.frozen_at: Instant = NEVER
         """Bins that begin earlier are judged for good."""
-        self.episodes: dict[int, list[Episode]] = {}
-        """By row: open ones, and those that ended after `frozen_at`."""
-        self.told: dict[int, list[Episode]] = {}
+        self.episodes: Episodes = {}
+        """Open ones, and those that may yet change or come back."""
+        self.told: Episodes = {}
         """The same as it was last told."""
+        self.settled: Episodes = {}
+        """Those that began before `frozen_at`, as they are by then."""
+        self.tolls: dict[tuple[int, Instant], Toll] = {}
+        """By row and start, what these amount to by then."""
+        self.ended: set[int] = set()
+        """Rows of these in which one is over."""
         self.fold: Fold | None = None
         self.taken = 0
         """Bins that were taken one by one: the others changed nothing."""
@@ -50,6 +70,8 @@ class Course:
         self.stepped_to = Bin(NEVER, NEVER, BLIND)
         """The last bin, in event order, that `present` has taken."""
         self._blind: list[Instant] = []
+        self.hands: set[tuple[Instant, int]] = set()
+        """When a person ended what went on in which row; what lies behind `frozen_at` the lifecycles know."""
 
     # --- going on
 
@@ -58,6 +80,7 @@ class Course:
 
         Rows whose episodes may differ. The tape holds the fresh bins too.
         """
+        fresh = [*fresh, *self._untaken()]
         if not fresh and not differ.size:
             return set()
         behind = any(self._is_behind(block.bin(0)) for block in fresh if len(block))
@@ -71,11 +94,30 @@ class Course:
             affected |= self._replay(None if all_again else again, tape)
         return affected
 
+    def dismiss(self, rows: Collection[int], at: Instant, tape: Tape) -> set[int]:
+        """Let a person end what goes on in some rows, as of a time; rows whose episodes may differ.
+
+        What has been said before, and what lies behind the frozen edge, changes nothing.
+        """
+        fresh = {(at, row) for row in rows} - self.hands if at >= self.frozen_at else set()
+        if not fresh:
+            return set()
+        self.hands |= fresh
+        behind = self._is_behind(Bin(at, at, HAND))
+        again = sorted(row for _, row in fresh) if behind else []
+        return self.advance([], np.array(again, np.intp), tape)
+
+    def _untaken(self) -> list[Block]:
+        """Acts that come after all that `present` has taken."""
+        ahead = [one for one in self.hands if not self._is_behind(Bin(one[0], one[0], HAND))]
+        return [by_hand(ahead)] if ahead else []
+
     def _is_behind(self, bin_: Bin) -> bool:
         """Whether bins that come after it have been taken; or, of states, one that it may spare."""
         stepped = self.stepped_to
         same_instant = bin_.start == bin_.end == stepped.start and bin_.lane != stepped.lane
-        return same_instant or in_order(bin_) < in_order(stepped)
+        is_order_free = HAND in {bin_.lane, stepped.lane}
+        return (same_instant and not is_order_free) or in_order(bin_) < in_order(stepped)
 
     def _reach(self, block: Block) -> None:
         if len(block):
@@ -88,17 +130,16 @@ class Course:
 
     def _replay(self, rows: Rows | None, tape: Tape) -> set[int]:
         """Take the readings of these rows (None: all) again, from `frozen` on."""
-        blocks = list(in_event_order([*tape.blocks(self.frozen_at, END), blind(self._blind)]))
+        noted = blind(self._blind), by_hand(self.hands)
+        blocks = list(in_event_order([*tape.blocks(self.frozen_at, END), *noted]))
         before = self.episodes.keys() | self.told.keys()
         affected = before if rows is None else before & set(rows.tolist())
         moved = self._moved(self.frozen, blocks)
         again = moved if rows is None else np.intersect1d(moved, rows, assume_unique=True)
         standing = self.frozen.take(again)
-        held = self.episodes
-        self.episodes = {row: episodes for row, episodes in held.items() if row not in affected}
-        for at in np.flatnonzero(standing.state >= FIRING).tolist():
-            row = int(again[at])
-            self.episodes[row] = [_standing(standing, at, held.get(row, []))]
+        settled = self.settled if rows is None else self.settled.keys() & set(rows.tolist())
+        self.episodes = {row: held for row, held in self.episodes.items() if row not in affected}
+        self.episodes |= {row: list(self.settled[row]) for row in settled}
         self.present.drop(rows)
         affected |= self._take(self.present, again, blocks, standing)
         return affected
@@ -118,9 +159,9 @@ class Course:
             return set()
         part = lives.take(rows) if life is None else life
         affected: set[int] = set()
-        for event, found, bin_, now in self._walk(part, rows, blocks):
-            self._record(event, rows[found], bin_, now.take(found))
-            affected.update(rows[found].tolist())
+        for happening in self._walk(part, rows, blocks):
+            record(self.episodes, happening, rows, self.holds.reopen_within)
+            affected.update(rows[happening[1]].tolist())
         lives.put(rows, part)
         return affected
 
@@ -133,15 +174,17 @@ class Course:
                 bin_ = block.bin(at)
                 self.taken += 1
                 events = self._bin(life, reel.codes[at], bin_)
-                if self.fold is not None and bin_.lane != BLIND:
+                if self.fold is not None and bin_.lane not in _NO_BINS:
                     events += self.fold.step(life, rows, block.codes[at], bin_)
                 yield from ((event, found, bin_, life) for event, found in events)
                 at = self._next(life, reel, at)
 
     def _bin(self, life: Lifecycle, codes: Codes, bin_: Bin) -> Events:
-        """Let a lifecycle take one bin, or the blindness that was noted at an instant."""
+        """Let a lifecycle take one bin, the blindness that was noted at an instant, or an act of a person."""
         if bin_.lane == BLIND:
             return life.lapse(bin_.end)
+        if bin_.lane == HAND:
+            return life.dismiss(codes != SKIP)
         return life.step(codes, bin_.start, bin_.end, self.holds)
 
     def _next(self, life: Lifecycle, reel: Reel, at: int) -> int:
@@ -156,16 +199,6 @@ class Course:
         return at + 1
 
     # --- episodes
-
-    def _record(self, event: Event, rows: Rows, bin_: Bin, life: Lifecycle) -> None:
-        """Write what a step found into the episodes; `life` is of these rows."""
-        for at, row in enumerate(rows.tolist()):
-            episodes = self.episodes.setdefault(row, [])
-            if event is Event.FIRED:
-                episode = Episode(int(life.opened[at]), fired_in=bin_)
-                episodes.append(_graded(episode, life, at, None))
-            else:
-                episodes[-1] = _changed(episodes[-1], event, bin_, life, at)
 
     def lapse(self, now: Instant) -> set[int]:
         """Nothing has come for long, as of a time: note it, and at last give up."""
@@ -193,26 +226,56 @@ class Course:
         """Make final what is older than the horizon."""
         if until <= self.frozen_at:
             return
-        held = [block.before(until) for block in (*tape.blocks(self.frozen_at, until), blind(self._blind))]
+        noted = blind(self._blind), by_hand(self.hands)
+        held = [block.before(until) for block in (*tape.blocks(self.frozen_at, until), *noted)]
         blocks = list(in_event_order(held))
         rows = self._moved(self.frozen, blocks)
         if rows.size:
             part = self.frozen.take(rows)
-            for event, found, _, _ in self._walk(part, rows, blocks):
-                if event in _ENDINGS:
-                    self._finish(rows[found])
+            for happening in self._walk(part, rows, blocks):
+                record(self.settled, happening, rows, self.holds.reopen_within)
+                if happening[0] in ENDINGS:
+                    self.ended.update(rows[happening[1]].tolist())
             self.frozen.put(rows, part)
         self._blind = [at for at in self._blind if at >= until]
+        self.hands = {one for one in self.hands if one[0] >= until}
         self.frozen_at = until
+        self._sum_up(tape)
+        self._finish()
 
-    def _finish(self, rows: Rows) -> None:
-        for row in rows.tolist():
-            over = self.episodes[row].pop(0)
-            self.finished.append((row, over))
-            self.told[row] = [episode for episode in self.told.get(row, []) if not episode.overlaps(over)]
-            for kept in (self.episodes, self.told):
-                if not kept[row]:
-                    del kept[row]
+    def _sum_up(self, tape: Tape) -> None:
+        """Add up for good what is behind the frozen edge."""
+        held = [(row, episodes[-1]) for row, episodes in self.settled.items() if episodes]
+        found = tolls(held, self.tolls, tape, self.frozen_at)
+        self.tolls = {(row, one.opened_at): toll for (row, one), toll in zip(held, found, strict=True)}
+
+    def amounts(self, episodes: Sequence[tuple[int, Episode]], tape: Tape) -> list[Toll]:
+        """What episodes amount to so far, each with its row."""
+        return tolls(episodes, self.tolls, tape)
+
+    def _finish(self) -> None:
+        """Let go of what can neither change nor come back."""
+        for row in sorted(self.ended):
+            held = self.settled[row]
+            while held and self._is_final(row, held):
+                over = held.pop(0)
+                same = [one for one in self.episodes.get(row, ()) if one.opened_at == over.opened_at]
+                self.finished += [(row, one) for one in same or [over]]
+                for kept in (self.episodes, self.told):
+                    taken_from(kept, row, over)
+            if not held:
+                del self.settled[row]
+            if not held or held[0].resolved_at is None:
+                self.ended.discard(row)
+
+    def _is_final(self, row: int, held: Sequence[Episode]) -> bool:
+        """Whether the first of a row's episodes is over for good, as of the frozen edge."""
+        first = held[0]
+        if first.resolved_at is None or len(held) > 1:
+            return first.resolved_at is not None
+        life = self.frozen.take(np.array([row]))
+        begins = int(life.opened[0]) if life.state[0] == PENDING else self.frozen_at
+        return not self.holds.reopen_within or not returns(first, begins, self.holds.reopen_within)
 
     # --- standing
 
@@ -220,10 +283,24 @@ class Course:
         """The present state of a row."""
         return self.present.state(row)
 
+    @property
+    def open_from(self) -> Instant:
+        """What begins or ends before this no longer changes: neither what may yet fire, nor what may be over.
+
+        A group that is pending at the frozen edge may fire as of before it, and one that is not bad any more
+        there may have recovered before it; one that has may come back.
+        """
+        life = self.frozen.life
+        since = np.where(life.state == PENDING, life.opened, life.breached_until)
+        open_: Instants = since[life.state >= PENDING]
+        rest = [one.resolved_at for row in self.ended for one in self.settled[row] if one.resolved_at]
+        return min([int(open_.min(initial=self.frozen_at)), *rest])
+
     def busy(self) -> set[int]:
         """Rows that are more than inactive, or have been within the horizon: their numbers are taken."""
         held = {*self.present.rows.tolist(), *self.frozen.rows.tolist()}
-        return held | self.episodes.keys() | self.told.keys()
+        held |= self.settled.keys()
+        return held | self.episodes.keys() | self.told.keys() | {row for _, row in self.hands}
 
     def stand(self, rows: Rows, life: Lifecycle, at: Instant) -> None:
         """Begin where a former engine stood: rows, ascending, as they were at a frozen edge."""
@@ -231,7 +308,18 @@ class Course:
         self.frozen.put(rows, life)
         self.present.put(rows, life)
         for place in np.flatnonzero(life.state >= FIRING).tolist():
-            self.episodes[int(rows[place])] = [_standing(life, place, [])]
+            self.settled[int(rows[place])] = [standing(life, place)]
+            self.episodes[int(rows[place])] = [standing(life, place)]
+
+    def resume(self, row: int, episode: Episode, toll: Toll) -> None:
+        """What is known of the episode that a row stands in, or that may come back."""
+        self.tolls[row, episode.opened_at] = toll
+        if episode.resolved_at is None:  # as bad as it is by its lifecycle
+            [now] = self.settled[row]
+            episode = replace(now, returns=episode.returns, comebacks=episode.comebacks)
+        else:
+            self.ended.add(row)
+        self.settled[row], self.episodes[row] = [episode], [episode]
 
     def join(self, other: "Course", places: Rows) -> None:
         """Take over the rows of another course of the rule, which stands at the same edge.
@@ -244,41 +332,12 @@ class Course:
             rows = places[theirs.rows[free]]
             order = np.argsort(rows)
             own.put(rows[order], theirs.life.take(np.flatnonzero(free)[order]))
-        for kept, added in ((self.episodes, other.episodes), (self.told, other.told)):
-            for row, episodes in added.items():
-                kept.setdefault(int(places[row]), episodes)
+        joined(self.episodes, other.episodes, places)
+        joined(self.told, other.told, places)
+        joined(self.settled, other.settled, places)
+        self.tolls = {(int(places[row]), at): one for (row, at), one in other.tolls.items()} | self.tolls
+        self.ended = {row for row, held in self.settled.items() if held[0].resolved_at is not None}
         self.finished += [(int(places[row]), episode) for row, episode in other.finished]
         self.stepped_to = max(self.stepped_to, other.stepped_to, key=in_order)
+        self.hands |= {(at, int(places[row])) for at, row in other.hands}
         self._blind = sorted({*self._blind, *other._blind})  # noqa: SLF001 - of the same class
-
-
-def _standing(life: Lifecycle, at: int, held: Sequence[Episode]) -> Episode:
-    """The open episode of a row that fires, with what is known of it beside its lifecycle."""
-    opened = int(life.opened[at])
-    same = [episode for episode in held if episode.opened_at == opened]
-    if not same:
-        return _graded(Episode(opened), life, at, None)
-    return _graded(same[0].reopened(), life, at, None)
-
-
-def _graded(episode: Episode, life: Lifecycle, at: int, graded_in: Bin | None) -> Episode:
-    """With the severities of a row; those of an older snapshot only the book knows."""
-    if not life.level[at]:
-        return episode
-    return episode.graded(Severity(int(life.level[at])), Severity(int(life.highest[at])), graded_in)
-
-
-def _changed(episode: Episode, event: Event, bin_: Bin, life: Lifecycle, at: int) -> Episode:
-    """The episode after an event that is not its first."""
-    match event:
-        case Event.GRADED:
-            return _graded(episode, life, at, bin_)
-        case Event.NOTED:
-            return replace(episode, noted=True)
-        case Event.LAPSED:
-            return episode.ended(int(life.breached_until[at]), Resolution.UNJUDGED, None)
-        case Event.GONE:
-            return episode.ended(bin_.end, Resolution.GONE, bin_)
-    # A state is over with the first good reading; a bin's trouble with the last bad bin.
-    end = life.breached_until[at] if bin_.end > bin_.start else life.clear_from[at]
-    return episode.ended(int(end), Resolution.RECOVERED, bin_)

@@ -35,6 +35,8 @@ SUSTAINED: Final = 4
 """Bad for so long that it is news to nobody: what fires goes on, what does not is told of once a source."""
 STILL: Final = 6
 """Neither: no reason to fire, and none to be over. What fires goes on, and what recovers waits."""
+URGENT: Final = 7
+"""A breach that need not wait for the rule's `for`: what that waits for is ruled out already."""
 
 
 class Several(StrEnum):
@@ -70,7 +72,10 @@ class Role:
     worst: tuple[str, ...] = ()
     """Of a state set: the states that speak for a group before others do, the last one first of all."""
     detail: tuple[str, ...] = ()
-    """Labels by which its values are kept apart for evidence (`Panel.parts`)."""
+    """Labels by which its values are kept apart for evidence (`Panel.parts`), and for nothing else.
+
+    What it says is never judged, summed or learned: it is read for rows that are told, when they are.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +226,8 @@ class Verdict:
     """What `explain` needs beside these."""
     severity: NDArray[np.int8] | None = None
     """By cell, a `Severity`; 0, and None for all, is the rule's own."""
+    of: Floats | None = None
+    """Events of the bin of which `seen` is a share: those beyond `expected` are hurt. None: no share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +249,9 @@ class Detector(Protocol):
     """Parameters with units in their names or types; defaults are those of the docs page."""
     roles: Mapping[str, Role]
     """The first one is what exemplars are about. An instance's may follow from its parameters."""
+    version: ClassVar[int]
+    """One more whenever what it learns or says of the same bins becomes another: what was learned before
+    is then learned anew from history, and not gone on from."""
 
     def __init__(self, params: Any) -> None: ...  # noqa: ANN401 - each detector names its own Params
 
@@ -272,7 +282,10 @@ class Detector(Protocol):
         ...
 
     def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
-        """Words and figures for one row of one bin, over the bins from `since` to the panel's end."""
+        """Words and figures for one row of one bin, over the bins from `since` to the panel's end.
+
+        Where the bin is clear only because what was news has become usual, `words["now_usual"]` says what is.
+        """
         ...
 
     def gates(self, panel: Panel, usual: Usual, row: int) -> Sequence[Gate]:
@@ -282,6 +295,8 @@ class Detector(Protocol):
 
 class Plain:
     """What a detector without memory or a sense of the usual need not write; also the plainest gates."""
+
+    version: ClassVar[int] = 1
 
     def learn(self, memory: Memory, slot: Slot) -> None:
         """Nothing."""
@@ -305,7 +320,8 @@ class Plain:
         known = Gate("known", reading != UNKNOWN, seen, text="the bin has what the rule needs to judge it")
         if reading == UNKNOWN:
             return (known,)
-        breach = Gate("limit", reading in {BREACH, SUSTAINED}, seen, limit, "the value is beyond its limit")
+        is_breach = reading in {BREACH, URGENT, SUSTAINED}
+        breach = Gate("limit", is_breach, seen, limit, "the value is beyond its limit")
         return known, breach
 
 

@@ -27,16 +27,17 @@ from watcher.model.snapshot import EngineDump
 
 Json: TypeAlias = Any
 
-FORMAT: Final = 4
+FORMAT: Final = 6
 _GRID: Final = (
     "phase", "metrics", "born", "serial", "low", "high", "judged_to", "accept_from", "late", "exemplars",
 )  # fmt: skip
 _CASTING: Final = ("_seen", "_metrics", "_ranks")
 _TRACK: Final = ("streams", "fed", "accept_from", "held_from", "late")
 _GROUPS: Final = ("left", "spare")
-_PAST: Final = ("learned", "memory", "slots", "stale", "recalled")
+_PAST: Final = ("learned", "memory", "held", "stale", "recalled", "columns")
 _COURSE: Final = (
-    "present", "frozen", "frozen_at", "episodes", "told", "fold", "finished", "stepped_to", "_blind",
+    "present", "frozen", "frozen_at", "episodes", "told", "fold", "finished", "stepped_to", "_blind", "hands",
+    "settled", "ended", "tolls",
 )  # fmt: skip
 _BINS: Final = ("watermark", "first", "member", "rows", "_touched", "_is_recast")
 _INSTANTS: Final = (
@@ -58,6 +59,7 @@ def dump(roster: Roster, guard: Guard) -> EngineDump:
         "format": FORMAT,
         "roster": _taken(packer, roster, _ROSTER),
         "guard": _guard(packer, guard),
+        "places": {source: packer.label_sets(said) for source, said in roster.places.heard.items()},
         "feeds": [_feed(packer, feed) for feed in roster.feeds],
         "tracks": [
             {"rule": rule, "source": source} | _track(packer, track)
@@ -110,10 +112,11 @@ def _feed(packer: Packer, feed: Feed) -> Json:
 
 def _grid(packer: Packer, grid: Grid) -> Json:
     planes, came, said = grid.held()
+    bare = np.arange(grid.high, grid.low + len(came)) % len(came)
     return {
         **_taken(packer, grid, _GRID),
         "entities": packer.label_sets(grid.entities),
-        "planes": [packer.array(plane) for plane in planes],
+        "planes": [packer.array(plane, bare if plane.ndim > 1 else None) for plane in planes],
         "came": packer.array(came),
         "said": packer.array(said),
     }
@@ -141,7 +144,7 @@ def _casting(packer: Packer, casting: Casting) -> Json:
 
 def _cells(packer: Packer, cells: Sequence[Cell]) -> Json:
     places = np.array([cell[:2] for cell in cells], np.int32).reshape(-1, 2)
-    details = packer.label_sets(label_set(details) for *_, details in cells)
+    details = packer.label_sets(label_set(details) if details else () for *_, details in cells)
     return [packer.array(places), packer.label_sets(key for *_, key, _ in cells), details]
 
 
@@ -159,6 +162,7 @@ def _track(packer: Packer, track: Track) -> Json:
 
 def _lane(packer: Packer, lane: Lane) -> Json:
     judged = {"starts": packer.array(lane.judged.starts), "codes": packer.array(lane.judged.codes)}
+    judged["hurts"] = packer.pack(lane.judged.hurts)
     base = {"stream": lane.stream, "width": lane.width, "judged": judged}
     if isinstance(lane, BinLane):
         return base | {"bins": _taken(packer, lane, _BINS), "totals": _totals(packer, lane.totals)}
@@ -193,6 +197,8 @@ def load(roster: Roster, guard: Guard, dumped: EngineDump, watched: Mapping[str,
     sources = {source for source, vendor in roster.vendors.items() if watched.get(source) == vendor}
     roster.keep(sources)
     _load_guard(reader, guard, dict(meta["guard"]), sources)
+    for source in sources & meta["places"].keys():
+        roster.places.hear(source, reader.label_sets(meta["places"][source]))
     for held in meta["feeds"]:
         if held["source"] in sources:
             _load_feed(reader, roster, held, same)
@@ -297,3 +303,4 @@ def _load_lane(reader: Unpacker, track: Track, feeds: Mapping[str, Feed], held: 
         _given(reader, lane, held["instants"])
     lane.judged.starts = reader.arrays[held["judged"]["starts"]]
     lane.judged.codes = reader.arrays[held["judged"]["codes"]]
+    lane.judged.hurts = reader.unpack(held["judged"]["hurts"])

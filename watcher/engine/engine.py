@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from watcher.engine.acting import acted, attributed, dismissed, family, settled
 from watcher.engine.bins import BinLane
 from watcher.engine.bound import BoundRule
 from watcher.engine.cells import Cells
@@ -12,12 +13,13 @@ from watcher.engine.instants import InstantLane
 from watcher.engine.lane import lane_key
 from watcher.engine.lifecycle import INACTIVE, NEVER, STATE_NAMES, UNJUDGED_AFTER
 from watcher.engine.places import Places
-from watcher.engine.restart import closed, expect, restore, state_of
+from watcher.engine.restart import closed, end_again, expect, restore, state_of
 from watcher.engine.roster import Roster
 from watcher.engine.telling import Clock, Occasion, tell
 from watcher.engine.track import Track
 from watcher.errors import DumpUnusable
-from watcher.model.incident import Incident, IncidentKey, Status, Transition
+from watcher.model.act import Act
+from watcher.model.incident import Asked, End, Incident, IncidentKey, Resolution, Status, Transition
 from watcher.model.sample import SampleBatch
 from watcher.model.snapshot import EngineDump, TrackState
 from watcher.model.time import HOUR, Duration, Instant
@@ -105,6 +107,25 @@ class Engine:
         self._let_go()
         return found
 
+    def act(self, asked: Sequence[Asked], at: Instant) -> tuple[list[Act], list[Transition]]:
+        """What people asked for, with the event time at which it counts, and what becomes of it.
+
+        It counts from where the streams of the incident's rule are settled: what is judged later is not
+        what a person has seen. Numbers that come later change nothing of that.
+        """
+        marks = {one.incident.key: settled(self._roster, one.incident.key) for one in asked}
+        reached = {key: mark for key, mark in marks.items() if mark is not None}
+        acts, ends = acted(asked, at, reached)
+        hands = [End(end.key, end.resolved_at) for end in ends if end.resolved_at is not None]
+        return acts, attributed(dismissed(self._roster, hands, at), ends)
+
+    def act_again(self, ends: Iterable[End], at: Instant) -> list[Transition]:
+        """While restarting: what people ended where the recalled ticks stand now; what becomes of it.
+
+        What a dump holds already changes nothing.
+        """
+        return dismissed(self._roster, ends, at)
+
     def _let_go(self) -> None:
         """Every track has looked: grids keep what the next verdicts need."""
         for feed in self._roster.feeds:
@@ -155,25 +176,33 @@ class Engine:
                 track.forget_recalled()
 
     def rebuild(
-        self, standing: Iterable[Incident], states: Iterable[TrackState], at: Instant
+        self,
+        standing: Iterable[Incident],
+        states: Iterable[TrackState],
+        at: Instant,
+        ends: Iterable[End] = (),
     ) -> list[Transition]:
         """Become what the recalled journal, the states and the book say was; what the book lacks comes back.
 
         A rule that is new judges from the restatement horizon on. An incident that no present rule and source
-        can judge is closed as unjudged.
+        can judge is closed as unjudged. `ends` are what people ended, whatever the book made of it since.
         """
         for tracks in self._roster.tracks.values():
             for track in tracks:
                 track.begin()
         states = tuple(states)
+        for end in ends:
+            if (place := self._roster.find(end.key)) is not None and self._asks_the_book(family(end.key)):
+                end_again(*place, end.at)
         orphans = []
         standing = [incident for incident in standing if incident.status is not Status.WITHDRAWN]
         wider = self._recall_wider(standing)
+        by_hand = {one.id: one.resolved_at for one in standing if one.resolution is Resolution.MANUAL}
         for incident in standing:
             found = self._roster.find(incident.key)
             if found is not None:
-                if self._asks_the_book(_family(incident)):
-                    expect(*found, incident)
+                if self._asks_the_book(family(incident.key)):
+                    expect(*found, incident, ended_with=by_hand.get(incident.parent_id or ""))
             elif not incident.over and incident.id not in wider:
                 orphans.append(closed(incident, states, at))
         transitions = self.evaluate(at)
@@ -188,19 +217,19 @@ class Engine:
         """Take for told what the book alone says of wider incidents; the ids of all of them."""
         of: dict[tuple[str, str], list[Incident]] = {}
         for incident in standing:
-            of.setdefault(_family(incident), []).append(incident)
+            of.setdefault(family(incident.key), []).append(incident)
         found: set[str] = set()
-        for family, incidents in of.items():
-            if family in self._roster.kin:
-                kin, tracks = self._roster.kin[family], self._roster.tracks[family]
+        for of_one, incidents in of.items():
+            if of_one in self._roster.kin:
+                kin, tracks = self._roster.kin[of_one], self._roster.tracks[of_one]
                 found |= kin.of_groups(incidents, tracks).keys()
-                if self._asks_the_book(family):
+                if self._asks_the_book(of_one):
                     kin.recall(incidents, tracks)
         return found
 
-    def _asks_the_book(self, family: tuple[str, str]) -> bool:
+    def _asks_the_book(self, of_one: tuple[str, str]) -> bool:
         """Whether the book alone knows what was told of a rule and source: no dump did."""
-        return not self._is_loaded or family in self._adopted
+        return not self._is_loaded or of_one in self._adopted
 
     # --- the whole state
 
@@ -310,8 +339,3 @@ class Engine:
         newest = max(self._roster.watermarks.get(source, {}).values(), default=NEVER)
         is_unfed = newest - max(bins, seen) > UNJUDGED_AFTER
         return newest if is_unfed else max(bins, down)
-
-
-def _family(incident: Incident) -> tuple[str, str]:
-    """The rule and source of an incident."""
-    return incident.key.rule, dict(incident.key.labels).get("source", "")

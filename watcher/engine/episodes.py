@@ -1,11 +1,15 @@
 """Episodes of one row, and what changed between what was told of them and what the bins now say."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from watcher.model.incident import Change, Resolution
 from watcher.model.rule import Severity
 from watcher.model.time import Instant
+
+KEPT: Final = 32
+"""How many of its latest returns an episode remembers by their time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,13 @@ class Episode:
     graded_in: Bin | None = None
     """The bin that gave it its present severity, where that is not the one in which it fired."""
 
+    returns: int = 0
+    """How often it came back within its rule's `reopen_within`."""
+    comebacks: tuple[Instant, ...] = ()
+    """When it last did, `KEPT` times at most."""
+    back_in: Bin | None = None
+    """The bin in which it was known to be back."""
+
     @property
     def told_severity(self) -> Severity | None:
         """As the book has it: the present one while it is open, the highest once it is over."""
@@ -56,6 +67,11 @@ class Episode:
     def reopened(self) -> "Episode":
         """The same, not over."""
         return replace(self, resolved_at=None, resolution=None, ended_in=None)
+
+    def returned(self, opened: Instant, fired_in: Bin) -> "Episode":
+        """The same, not over after all: it broke again at a time."""
+        again = (*self.comebacks, opened)[-KEPT:]
+        return replace(self.reopened(), returns=self.returns + 1, comebacks=again, back_in=fired_in)
 
     def overlaps(self, other: "Episode") -> bool:
         """Whether the two share event time; touching counts, as one bin's end is the next one's start."""
@@ -78,12 +94,14 @@ class Difference:
 def differences(told: Sequence[Episode], now: Sequence[Episode]) -> Iterator[Difference]:
     """What has to be told so that `told` becomes `now`; both are in order and free of overlap.
 
-    An episode keeps its identity by overlap in event time. Where several told ones became one, the oldest
-    goes on and the others are merged into it; where one was split, its earliest part keeps the identity.
+    An episode keeps its identity by its start, else by overlap in event time. Where several told ones became
+    one, the oldest goes on and the others are merged into it; where one was split, its earliest part keeps
+    the identity. Two that touch are two for as long as both are there.
     """
     left = list(told)
+    starts = {episode.opened_at for episode in now}
     for episode in now:
-        same = [other for other in left if other.overlaps(episode)]
+        same = [other for other in left if _goes_on(other, episode, starts)]
         if not same:
             yield from _new(episode)
             continue
@@ -95,6 +113,22 @@ def differences(told: Sequence[Episode], now: Sequence[Episode]) -> Iterator[Dif
         yield from _changed(kept, episode)
     for other in left:
         yield Difference(Change.WITHDRAWN, other, other)
+
+
+def _goes_on(told: Episode, now: Episode, starts: Collection[Instant]) -> bool:
+    """Whether an episode is what became of one that was told; `starts` are those of all there are now.
+
+    What begins where a person has ended another one is not that one.
+    """
+    if told.opened_at == now.opened_at:
+        return True
+    is_other = _follows(told, now) or _follows(now, told)
+    return told.opened_at not in starts and not is_other and told.overlaps(now)
+
+
+def _follows(ended: Episode, other: Episode) -> bool:
+    is_by_hand = ended.resolution is Resolution.MANUAL and ended.resolved_at is not None
+    return is_by_hand and other.opened_at >= (ended.resolved_at or 0)
 
 
 def _new(episode: Episode) -> Iterator[Difference]:
@@ -115,7 +149,9 @@ def _changed(was: Episode, now: Episode) -> Iterator[Difference]:
         yield Difference(Change.RESOLVED, now, was)
     elif was.resolved_at is not None and now.resolved_at is None:
         yield Difference(Change.REOPENED, now, was)
-    elif was.opened_at == now.opened_at and (_end(was) != _end(now) or (is_other and now.resolved_at)):
+    elif was.opened_at == now.opened_at and (
+        _figures(was) != _figures(now) or (is_other and now.resolved_at)
+    ):
         yield Difference(Change.MOVED, now, was)
 
 
@@ -128,5 +164,5 @@ def _direction(was: Episode, now: Episode) -> Change:
     return Change.ROSE if rose else Change.FELL
 
 
-def _end(episode: Episode) -> tuple[Instant | None, Resolution | None]:
-    return episode.resolved_at, episode.resolution
+def _figures(episode: Episode) -> tuple[Instant | None, Resolution | None, int]:
+    return episode.resolved_at, episode.resolution, episode.returns

@@ -35,7 +35,7 @@ CLIP_SLOW: Final = 100.0
 """And those of days: what comes now and then, however far, is part of them."""
 LEAST: Final = 12.0
 """Bins that make what is lately, at least."""
-FAR_SHARE: Final = 0.2
+FAR_SHARE: Final = 0.4
 """Of the spread of days: the spread of late counts no smaller."""
 GRAIN: Final = 0.01
 """Of a series' size: what it strays by less is nothing."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from watcher.engine.detector import BREACH, CLEAR, STILL, Detector, Panel, Usual, Verdict
+from watcher.engine.detector import BREACH, CLEAR, STILL, URGENT, Detector, Panel, Usual, Verdict
 from watcher.model.rule import Rule
 
 
@@ -39,6 +39,7 @@ class Grades:
     def _graded(self, verdict: Verdict, panel: Panel, usual: Usual) -> Verdict:
         severity = np.zeros_like(verdict.reading)
         for rank, detector in self._by_severity:
-            severity[detector.judge(panel, usual).reading == BREACH] = rank
-        reading = np.where(severity > 0, BREACH, verdict.reading).astype(np.int8)
+            severity[np.isin(detector.judge(panel, usual).reading, (BREACH, URGENT))] = rank
+        is_breach = (severity > 0) & (verdict.reading != URGENT)
+        reading = np.where(is_breach, BREACH, verdict.reading).astype(np.int8)
         return replace(verdict, reading=reading, severity=severity)

@@ -6,12 +6,12 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from watcher.engine.binding import is_count, may_select
 from watcher.engine.lifecycle import NEVER
-from watcher.engine.plane import Plane
-from watcher.model.labels import LabelSet
-from watcher.model.metrics import METRICS, Kind
+from watcher.engine.plane import COUNTS, SHARES, Form, Plane
+from watcher.model.labels import LabelSet, Selector
 from watcher.model.sample import WITHDRAWN, Exemplar, Floats, MetricKey, SampleBatch
-from watcher.model.time import Duration, Instant
+from watcher.model.time import DAY, HOUR, Duration, Instant
 
 Columns: TypeAlias = NDArray[np.intp]
 
@@ -20,6 +20,7 @@ Planes: TypeAlias = list[tuple[int, int]]
 NO_NEWS: Final = 1 << 62
 _LEAST_SLOTS: Final = 64
 _LEAST_COLUMNS: Final = 8
+_SLACK: Final = 32
 _PATIENCE: Final = 32
 """Looks at rings that are too large before they are made smaller."""
 MOST_EXEMPLARS: Final = 60
@@ -34,8 +35,8 @@ class Grid:
     The last column of a plane is always unknown: it stands for a series that there is not.
     """
 
-    def __init__(self, stream: str, width: Duration, reads: Collection[str]) -> None:
-        """Nothing has come. Of metrics that are not among `reads` nothing is kept."""
+    def __init__(self, stream: str, width: Duration, reads: Collection[Selector]) -> None:
+        """Nothing has come. Of metrics that none of `reads` may select nothing is kept."""
         self.stream = stream
         self.width = width
         self.phase: Duration = 0
@@ -75,12 +76,18 @@ class Grid:
         self._unused = 0
         """How often in a row the rings were larger than they have to be."""
         self._layout: tuple[Sequence[LabelSet], Columns] = ((), np.zeros(0, np.intp))
+        self._plating: tuple[Sequence[MetricKey], Planes] = ((), [])
 
     # --- numbers
 
     def number(self, start: Instant) -> int:
         """Of the bin that begins there, or that holds the instant."""
-        return (start - self.phase) // self.width
+        return (start - self._earliest) // self.width
+
+    @property
+    def _earliest(self) -> Instant:
+        """When a bin may begin by its phase: a local day an hour before it, while clocks are set forward."""
+        return self.phase - (HOUR if self.width >= DAY else 0)
 
     def following(self, instant: Instant) -> int:
         """Of the first bin that begins there or later."""
@@ -131,14 +138,14 @@ class Grid:
         return sum(plane.nbytes for plane in self._planes)
 
     def held(self) -> tuple[list[NDArray[Any]], NDArray[np.bool_], NDArray[np.int64]]:
-        """What `hold` takes: the rings of its planes, which bins came, who spoke; they go on changing."""
-        return [plane.ring for plane in self._planes], self._came, self._said
+        """What `hold` takes: three arrays of each plane, which bins came, who spoke; they go on changing."""
+        return [array for plane in self._planes for array in plane.held], self._came, self._said
 
     def hold(self, planes: Sequence[NDArray[Any]], came: NDArray[np.bool_], said: NDArray[np.int64]) -> None:
         """Begin with the rings of another grid, whose tables are already here: they become its own."""
         self._planes = [
-            Plane.of(ring, counts=_is_count(metric))
-            for ring, (metric, _) in zip(planes, self.metrics, strict=True)
+            Plane.of(held, _form(metric))
+            for *held, (metric, _) in zip(planes[::3], planes[1::3], planes[2::3], self.metrics, strict=True)
         ]
         self._came, self._said = came, said
         self._plane_of = {metric: plane for plane, metric in enumerate(self.metrics)}
@@ -162,7 +169,7 @@ class Grid:
         kept = np.flatnonzero(in_time)
         if not kept.size:
             return
-        numbers = (starts[kept] - self.phase) // self.width
+        numbers = (starts[kept] - self._earliest) // self.width
         self._make_room(int(numbers.min()), int(numbers.max()) + 1)
         if len(columns):
             np.maximum.at(self._said, columns, int(numbers.max()) + 1)
@@ -197,21 +204,22 @@ class Grid:
         self, number: int, cells: Floats, columns: Columns, planes: Planes, *, partial: bool
     ) -> None:
         """Write a bin that may have been judged, and remember what is new of it."""
-        slot, every = np.array([number % len(self._came)]), slice(0, self.size)
-        changed = np.zeros(self.size, np.bool_)
+        slot, changed = np.array([number % len(self._came)]), np.zeros(self.size, np.bool_)
         place_of = {plane: place for place, plane in planes}
-        for plane, held in enumerate(self._planes):
-            was = held.read(slot, every)
+        own = columns if partial else np.arange(self.size)
+        for plane in place_of if partial else range(len(self._planes)):
+            held = self._planes[plane]
+            was = held.read(slot, own)
             now = was.copy() if partial else np.full_like(was, np.nan)
-            if plane in place_of:
+            if partial:
                 said = cells[place_of[plane]]
-                if partial:
-                    said = np.where(np.isnan(said), was[0, columns], said)
-                    said[said == WITHDRAWN] = np.nan
-                now[0, columns] = said
-            held.write(slot, every, now)
-            now = held.read(slot, every)  # as it is held, which may be less exact
-            changed |= ~((was == now) | (np.isnan(was) & np.isnan(now)))[0]
+                now[0] = np.where(np.isnan(said), was[0], said)
+                now[now == WITHDRAWN] = np.nan
+            elif plane in place_of:
+                now[0, columns] = cells[place_of[plane]]
+            held.write(slot, own, now)
+            now = held.read(slot, own)  # as it is held, which may be less exact
+            changed[own] |= ~((was == now) | (np.isnan(was) & np.isnan(now)))[0]
         if self.start(number) < self.judged_to:
             if not self._came[slot[0]]:
                 self.answers.add(number)
@@ -283,7 +291,7 @@ class Grid:
     def _shrink(self) -> None:
         """Give room back that many bins in a row have not needed: a block of many had grown it."""
         room = _room(self.high - self.low)
-        self._unused = self._unused + 1 if len(self._came) > room + room // 8 else 0
+        self._unused = self._unused + 1 if len(self._came) > room else 0
         if self._unused >= _PATIENCE:
             self._unused = 0
             self._remake(room)
@@ -301,16 +309,21 @@ class Grid:
     # --- tables
 
     def _plated(self, metrics: Sequence[MetricKey]) -> Planes:
-        """The plane of each metric that is read, new ones added."""
-        for metric in metrics:
-            if metric not in self._plane_of and metric[0] in self._reads:
-                self._plane_of[metric] = len(self.metrics)
-                self.metrics.append(metric)
-                columns = self._capacity() + 1
-                self._planes.append(Plane(len(self._came), columns, counts=_is_count(metric[0])))
-                self.serial += 1
-        places = self._plane_of
-        return [(place, places[metric]) for place, metric in enumerate(metrics) if metric in places]
+        """The plane of each metric that is read, new ones added. Kept while the stream's layout stays."""
+        if self._plating[0] is not metrics and self._plating[0] != metrics:
+            for metric in metrics:
+                if metric not in self._plane_of and any(may_select(one, metric) for one in self._reads):
+                    self._plane_of[metric] = len(self.metrics)
+                    self.metrics.append(metric)
+                    columns = self._capacity() + 1
+                    self._planes.append(Plane(len(self._came), columns, _form(metric[0])))
+                    self.serial += 1
+            places = self._plane_of
+            self._plating = (
+                metrics,
+                [(place, places[metric]) for place, metric in enumerate(metrics) if metric in places],
+            )
+        return self._plating[1]
 
     def _placed(self, entities: Sequence[LabelSet]) -> Columns:
         """The column of each entity, new ones added. Kept while the stream's layout stays."""
@@ -370,12 +383,11 @@ class Grid:
 
 def _room(bins: int) -> int:
     """Slots of rings that hold so many bins."""
-    return max(_LEAST_SLOTS, bins + bins // 16)
+    return max(_LEAST_SLOTS, bins + bins // _SLACK)
 
 
-def _is_count(metric: str) -> bool:
-    known = METRICS.get(metric)
-    return known is not None and known.kind is Kind.COUNT
+def _form(metric: str) -> Form:
+    return COUNTS if is_count(metric) else SHARES
 
 
 def padded_or(one: NDArray[np.bool_] | None, other: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from watcher.model.labels import LabelSet
 from watcher.model.sample import Exemplar, MetricKey, SampleBatch
 from watcher.model.time import DAY, MINUTE, Duration, Instant
 
-__all__ = ["Guard", "Notice", "Reason", "StreamGuard", "Trouble"]
+__all__ = ["Guard", "Notice", "Reason", "Said", "StreamGuard", "Trouble"]
 
 AHEAD: Final[Duration] = 5 * MINUTE
 """How far clocks may be apart: a bin may end so long, and its own width, after it was fetched."""
@@ -54,6 +54,26 @@ class Notice:
     over: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One of the samples that were refused, as far as that says which; None is any."""
+
+    width: Duration
+    start: Instant | None = None
+    metric: MetricKey | None = None
+    entity: LabelSet | None = None
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What was refused of one batch for one reason."""
+
+    reason: Reason
+    count: int
+    first: Said
+
+
 @dataclass(slots=True)
 class Trouble:
     """One reason in one stream, from its beginning to its end."""
@@ -69,6 +89,8 @@ class Guard:
         """Nothing was refused yet."""
         self.counts: dict[tuple[str, str, Reason], int] = {}
         """By source, stream and reason: samples, bins or series refused or capped so far."""
+        self.firsts: dict[tuple[str, str, Reason], Said] = {}
+        """The first of each."""
         self.streams: dict[tuple[str, str], StreamGuard] = {}
         self._present: dict[tuple[str, str], dict[Reason, Trouble]] = {}
         self._notices: list[Notice] = []
@@ -83,8 +105,9 @@ class Guard:
         if (stream := self.streams.get(key)) is None:
             stream = self.streams[key] = StreamGuard()
         clean, refused = stream.admit(batch) if values else stream.admit_tables(batch)
-        for reason, count in refused:
-            self._count(key, reason, count, batch.fetched_at)
+        for refusal in refused:
+            self.firsts.setdefault((*key, refusal.reason), refusal.first)
+            self._count(key, refusal.reason, refusal.count, batch.fetched_at)
         if key in self._present:
             self._recover(key, batch.fetched_at)
         return clean
@@ -130,15 +153,15 @@ class StreamGuard:
         self._is_whole = True
         """Whether nothing of the newest batch's tables was refused."""
 
-    def admit(self, batch: SampleBatch) -> tuple[SampleBatch, list[tuple[Reason, int]]]:
+    def admit(self, batch: SampleBatch) -> tuple[SampleBatch, list[Refusal]]:
         """The batch as it may be judged, and what was refused, counted."""
         batch, refused = self.admit_tables(batch)
         batch, impossible = self._possible(self._as_known(batch) if self._is_whole else batch)
         return batch, [*refused, *impossible]
 
-    def admit_tables(self, batch: SampleBatch) -> tuple[SampleBatch, list[tuple[Reason, int]]]:
+    def admit_tables(self, batch: SampleBatch) -> tuple[SampleBatch, list[Refusal]]:
         """The same without a look at its values."""
-        refused: list[tuple[Reason, int]] = []
+        refused: list[Refusal] = []
         for check in (self._in_time, self._settling, self._grown):
             batch, found = check(batch)
             refused += found
@@ -148,24 +171,32 @@ class StreamGuard:
         """Bins that had not ended when they were fetched, and such of another age."""
         if not len(batch.starts):
             return batch, ()
-        late = batch.fetched_at + AHEAD
+        late, early = batch.fetched_at + AHEAD, batch.fetched_at - BEFORE
+        if len(batch.starts) == 1 and early <= int(batch.starts[0]) <= late:
+            return batch, ()  # as of most polls, of which a backtest takes very many
         future = batch.starts > late  # a whole width more than an end at that time
-        ancient = batch.starts < batch.fetched_at - BEFORE
+        ancient = batch.starts < early
         if not (future | ancient).any():
             return batch, ()
         counted = ((Reason.IN_FUTURE, future), (Reason.ANCIENT, ancient))
+        refused = [
+            Refusal(reason, int(bins.sum()), Said(batch.width, int(batch.starts[bins][0])))
+            for reason, bins in counted
+            if bins.any()
+        ]
         kept = ~(future | ancient)
         whole = batch.complete and bool(kept[-1])
         batch = replace(batch, starts=batch.starts[kept], values=batch.values[kept], complete=whole)
-        return batch, [(reason, int(bins.sum())) for reason, bins in counted if bins.any()]
+        return batch, refused
 
     def _settling(self, batch: SampleBatch) -> "_Checked":
         """A watermark is never dragged ahead by a clock that jumped."""
         most = batch.fetched_at + AHEAD + batch.width
         wanted = batch.settled_until
         before, self._settled = self._settled, max(self._settled or wanted, min(wanted, most))
+        jump = [Refusal(Reason.CLOCK_JUMP, 1, Said(batch.width, wanted - batch.width))]
         if wanted > most:
-            return replace(batch, settled_until=batch.fetched_at), [(Reason.CLOCK_JUMP, 1)]
+            return replace(batch, settled_until=batch.fetched_at), jump
         if before is None or wanted - before <= LEAP:
             self._leapt = None
             return batch, ()
@@ -174,7 +205,7 @@ class StreamGuard:
             self._leapt = None
             return batch, ()
         self._leapt, self._settled = wanted, before
-        return replace(batch, settled_until=max(ends, before)), [(Reason.CLOCK_JUMP, 1)]
+        return replace(batch, settled_until=max(ends, before)), jump
 
     def _grown(self, batch: SampleBatch) -> "_Checked":
         """No more new series than a vendor can have; the known ones are judged on."""
@@ -184,12 +215,17 @@ class StreamGuard:
         if self._is_whole:
             return batch, ()
         lost = sum(int((~taken).sum()) for taken in (entities, metrics) if taken is not None)
+        first = Said(
+            batch.width,
+            metric=None if metrics is None else batch.metrics[int(np.argmin(metrics))],
+            entity=None if entities is None else batch.entities[int(np.argmin(entities))],
+        )
         if metrics is not None:
             kept = tuple(key for key, taken in zip(batch.metrics, metrics, strict=True) if taken)
             batch = replace(batch, metrics=kept, values=batch.values[:, metrics])
         if entities is not None:
             batch = _of_entities(batch, entities)
-        return batch, [(Reason.NEW_LABELS, lost)]
+        return batch, [Refusal(Reason.NEW_LABELS, lost, first)]
 
     def _as_known(self, batch: SampleBatch) -> SampleBatch:
         """With the tables that are known already: who compares them next does so by identity."""
@@ -202,17 +238,24 @@ class StreamGuard:
         """Values that no vendor can mean."""
         if batch.metrics != self._metrics:
             self._metrics, self._limits = batch.metrics, Limits(batch.metrics)
-        refused: list[tuple[Reason, int]] = []
+        refused: list[Refusal] = []
         values = batch.values
         for reason, cells in self._limits.refused(batch.values, partial=batch.partial):
-            refused.append((reason, int(cells.sum())))
+            refused.append(Refusal(reason, int(cells.sum()), _said(batch, cells)))
             values = np.where(cells, np.nan, values)
         if self._limits.over_one(values):
             values = self._limits.capped(values)
         return (batch if values is batch.values else replace(batch, values=values)), refused
 
 
-_Checked = tuple[SampleBatch, Sequence[tuple[Reason, int]]]
+_Checked = tuple[SampleBatch, Sequence[Refusal]]
+
+
+def _said(batch: SampleBatch, cells: NDArray[np.bool_]) -> Said:
+    """The first of some cells."""
+    start, metric, entity = np.argwhere(cells)[0].tolist()
+    value = float(batch.values[start, metric, entity])
+    return Said(batch.width, int(batch.starts[start]), batch.metrics[metric], batch.entities[entity], value)
 
 
 def _of_entities(batch: SampleBatch, taken: NDArray[np.bool_]) -> SampleBatch:

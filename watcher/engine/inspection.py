@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from watcher.engine.detector import BREACH, CLEAR, STILL, SUSTAINED, UNKNOWN, Gate
+from watcher.engine.detector import BREACH, CLEAR, STILL, SUSTAINED, UNKNOWN, URGENT, Gate
 from watcher.engine.engine import Engine
 from watcher.engine.episodes import Bin, in_order
 from watcher.engine.judging import Look
@@ -15,16 +15,22 @@ from watcher.engine.lifecycle import GONE
 from watcher.engine.track import Track
 from watcher.model.incident import Evidence, IncidentKey
 from watcher.model.labels import LabelSet
+from watcher.model.rule import Rule
 from watcher.model.time import Instant
+from watcher.model.words import number, span
 
 READINGS: Final[Mapping[int, str]] = {
     CLEAR: "clear",
     BREACH: "breach",
+    URGENT: "breach at once",
     UNKNOWN: "unknown",
     SUSTAINED: "long bad",
     STILL: "between",
     GONE: "gone",
 }
+FIRED: Final = frozenset({"firing", "recovering"})
+"""Alert states of what has fired and is not over."""
+_BAD: Final = frozenset({READINGS[BREACH], READINGS[URGENT], READINGS[SUSTAINED]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,52 @@ class Judged:
     @property
     def stopped_by(self) -> Gate | None:
         """The first gate that was not passed."""
-        return next((gate for gate in self.gates if not gate.passed), None)
+        return stop(self.gates)
+
+
+def asked(rule: Rule, found: Judged | None, state: str) -> Sequence[Gate]:
+    """Every gate of a bin that left its group in a state: the detector's own, then the lifecycle's."""
+    if found is None:
+        return (
+            Gate("bin", False, text="no bin of this group was judged at that time: nothing was recorded"),
+        )
+    gates = tuple(found.gates)
+    if any(not gate.passed for gate in gates):
+        return gates
+    held = state in FIRED
+    if found.reading in _BAD and (rule.hold or rule.needs is not None or not held):
+        gates += (_hold(rule, state, held=held),)
+    return gates
+
+
+def _hold(rule: Rule, state: str, *, held: bool) -> Gate:
+    """Whether it has lasted as the rule asks."""
+    wanted = f"it has to last {span(rule.hold)}" if rule.hold else "it has to be news"
+    wanted = f"it has to be bad in {rule.needs} bins" if rule.needs is not None else wanted
+    came = "it had" if held else f"by the end of this bin it had not ({state})"
+    return Gate("for", held, text=f"{wanted}; {came}")
+
+
+def stop(gates: Sequence[Gate]) -> Gate | None:
+    """The first gate that was not passed."""
+    return next((gate for gate in gates if not gate.passed), None)
+
+
+def stopped_by(gate: Gate) -> str:
+    """A gate that was not passed, in words."""
+    told = figures(gate)
+    return f"stopped by `{gate.name}`: {gate.text}" + (f" ({told})" if told else "")
+
+
+def figures(gate: Gate) -> str:
+    """What a gate saw, against what."""
+    seen = "" if gate.seen is None else figure(gate.seen)
+    return seen if gate.limit is None else f"{seen or '?'} against {figure(gate.limit)}"
+
+
+def figure(value: float) -> str:
+    """A number in as many places as it takes."""
+    return f"{value:.3g}" if abs(value) < 1 else number(value)
 
 
 def judged(engine: Engine, key: IncidentKey, since: Instant, until: Instant) -> list[Judged]:

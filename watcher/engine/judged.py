@@ -1,13 +1,14 @@
 """The readings of the bins of one lane that may still change, in event order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from watcher.engine.arrays import widened
-from watcher.engine.blocks import Block
+from watcher.engine.arrays import scattered, widened
+from watcher.engine.blocks import Block, Hurts
 from watcher.engine.lifecycle import SKIP, Codes, Rows
+from watcher.engine.toll import NO_HURTS, patched
 from watcher.model.sample import Instants
 from watcher.model.time import Duration, Instant
 
@@ -20,10 +21,20 @@ class Judged:
         self.lane, self.width = lane, width
         self.starts: Instants = np.zeros(0, np.int64)
         self.codes: Codes = np.zeros((0, 0), np.int8)
+        self.hurts: dict[Instant, Hurts] = {}
+        """By start, of bins in which any row breaches."""
 
     def __contains__(self, start: Instant) -> bool:
         at = int(np.searchsorted(self.starts, start))
         return at < len(self.starts) and int(self.starts[at]) == start
+
+    def lacked(self, starts: Instants) -> Instants:
+        """Those of some bins that have not been judged."""
+        if not len(self.starts):
+            return starts
+        at = np.minimum(np.searchsorted(self.starts, starts), len(self.starts) - 1)
+        lacked: Instants = starts[self.starts[at] != starts]
+        return lacked
 
     def put(self, starts: Instants, codes: Codes) -> None:
         """Write the codes of some bins, those that are judged again in place."""
@@ -49,6 +60,27 @@ class Judged:
         changed: Rows = rows[differ]
         return changed
 
+    def hurt(self, starts: Instants, hurts: Sequence[Hurts], rows: Rows | None) -> None:
+        """Write the breaching cells of some bins; `rows` are those that were judged, None: all."""
+        for start, now in zip(starts.tolist(), hurts, strict=True):
+            held = self.hurts.pop(start, NO_HURTS)
+            both = now if rows is None or not len(held[0]) else patched(held, rows, now)
+            if len(both[0]):
+                self.hurts[start] = both
+
+    def breaching(self, since: Instant, until: Instant) -> Iterator[tuple[Instant, Duration, Hurts]]:
+        """The breaching cells of the bins that begin in a time."""
+        for start, hurts in self.hurts.items():
+            if since <= start < until:
+                yield start, self.width, hurts
+
+    def move(self, places: Rows, rows: int) -> None:
+        """Row `i` is now `places[i]`."""
+        self.codes = scattered(self.codes, places, rows, SKIP)
+        for start, (own, figures) in self.hurts.items():
+            order = np.argsort(places[own])
+            self.hurts[start] = places[own][order].astype(np.int32), figures[order]
+
     def block(self, since: Instant, until: Instant) -> Block:
         """The bins that begin in a time."""
         first, last = np.searchsorted(self.starts, [since, until]).tolist()
@@ -69,6 +101,7 @@ class Judged:
         first = int(np.searchsorted(self.starts, before))
         if first:
             self.starts, self.codes = self.starts[first:].copy(), self.codes[first:].copy()
+            self.hurts = {start: hurts for start, hurts in self.hurts.items() if start >= before}
 
     def runs(self, since: Instant, until: Instant) -> list[tuple[Instant, int]]:
         """The bins that begin in a time, as runs that follow each other: start, and how many."""
@@ -79,6 +112,7 @@ class Judged:
         """Some row numbers are of other groups now."""
         self.codes = self.codes.copy()
         self.codes[:, rows[rows < self.codes.shape[1]]] = SKIP
+        self.hurts = {start: patched(hurts, rows, NO_HURTS) for start, hurts in self.hurts.items()}
 
 
 def runs(starts: Instants, width: Duration) -> list[tuple[Instant, int]]:

@@ -3,15 +3,18 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
 
+from watcher.engine.blocks import Hurts
 from watcher.engine.detector import Panel, Usual, Verdict
 from watcher.engine.grading import Grades
 from watcher.engine.lane import Lane, Run
 from watcher.engine.lifecycle import NEVER, Codes, Rows, pack
-from watcher.engine.past import Past
+from watcher.engine.past import Past, When
+from watcher.engine.toll import hurts_of
 from watcher.model.time import Duration, Instant, floor
 
 MOST_CELLS: Final = 1 << 17
@@ -44,29 +47,38 @@ class Judge:
         for first in range(0, bins, step):
             yield start + first * lane.width, min(step, bins - first)
 
-    def codes(self, lane: Lane, start: Instant, bins: int, rows: Rows | None) -> Codes:
-        """`[bins, rows]` of a piece; of all rows where these cannot be judged alone."""
+    def codes(self, lane: Lane, start: Instant, bins: int, rows: Rows | None) -> tuple[Codes, list[Hurts]]:
+        """`[bins, rows]` of a piece, and what breaches in each bin; of all rows where none can be spared."""
         if not lane.by_row:
             rows = None
         panel = lane.panel(start, bins, rows)
         verdict = self._grades.judge(panel, self.usual(lane, start, bins, rows))
-        return pack(verdict.reading, verdict.severity).reshape(bins, -1)
+        return pack(verdict.reading, verdict.severity).reshape(bins, -1), hurts_of(verdict, bins, rows)
 
     def usual(self, lane: Lane, start: Instant, bins: int, rows: Rows | None) -> Usual:
         """What is usual for some bins: `[rows]` for one, `[bins, rows]` for a block."""
         if not self._past.counts:
             return {}
         total = len(lane.member)
-        horizon = max(self._horizon, 3 * lane.width)
-        times = [self._past.when(start + at * lane.width, horizon) for at in range(bins)]
+        runs = list(self._runs(lane, start, bins))
         if bins > 1 and rows is None:
-            self._past.prepare(times[-1].until, total)
-        runs = [(when, len(list(same))) for when, same in groupby(times)]
-        found = self._past.usual([when for when, _ in runs], total, rows, self.final)
+            self._past.prepare(runs[-1][0].until, total)
+        found = self._past.usual(lane.key, [when for when, _ in runs], total, rows, self.final)
         if bins == 1:
             return {name: column[0] for name, column in found.items()}
         counts = [count for _, count in runs]
         return {name: np.repeat(column, counts, axis=0) for name, column in found.items()}
+
+    def _runs(self, lane: Lane, start: Instant, bins: int) -> Iterator[tuple[When, int]]:
+        """What of the past counts for bins that follow each other, and for how many of them."""
+        horizon, reach = max(self._horizon, 3 * lane.width), self._past.reach
+        starts = start + np.arange(bins) * lane.width
+        slots = np.stack([starts // reach.slot, (starts - reach.lag) // reach.slot])
+        firsts = np.flatnonzero(np.append(True, (slots[:, 1:] != slots[:, :-1]).any(axis=0)))
+        counts = np.diff(np.append(firsts, bins)).tolist()
+        times = [self._past.when(int(starts[first]), horizon) for first in firsts.tolist()]
+        for when, run in groupby(zip(times, counts, strict=True), key=itemgetter(0)):
+            yield when, sum(count for _, count in run)
 
     def look(self, lane: Lane, start: Instant, rows: Rows | None, at: int) -> Look:
         """One bin with its evidence."""

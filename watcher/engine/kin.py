@@ -7,15 +7,17 @@ from typing import Final
 from watcher.engine.episodes import Difference, Episode, differences
 from watcher.engine.extent import FEWEST, LABELS, Extent, Group, Leaf, LeafId, Sweep, owners
 from watcher.engine.lifecycle import NEVER
-from watcher.engine.members import Members, Tracked
+from watcher.engine.members import Members, Tracked, looks_back
 from watcher.engine.places import Places
 from watcher.model.incident import Change, Incident, IncidentKey, Wider
 from watcher.model.labels import LabelSet, label_set
 from watcher.model.rule import Rule, Severity
-from watcher.model.time import DAY, Instant
+from watcher.model.time import DAY, HOUR, Duration, Instant
 
 MARKEDLY: Final = 2
 """How many times as many leaves as were told make a new message."""
+PATIENCE: Final[Duration] = HOUR
+"""How long what explains what is not final for the sake of one that may yet fire, or be over."""
 _BASE: Final = frozenset({"source", "vendor"})
 
 
@@ -146,7 +148,11 @@ class Kin:
             gone = [Leaf(track.keys[row], episode) for row, episode in track.course.finished]
             track.course.finished.clear()
             self._finished += [leaf for leaf in gone if self._groups_of(leaf.key)]
-        edge = _edge(tracks)
+        settled = [max(track.course.open_from, self._waits(track)) for track in tracks]
+        edge = _edge(settled)
+        for track in tracks:
+            for lane in track.lanes.values():
+                lane.judged.forget(max(edge, self._waits(track)) - looks_back(track))
         if edge <= self._edge:
             return
         self._edge = edge
@@ -157,7 +163,8 @@ class Kin:
                 lasting.append(extent)
             else:
                 self._forget(extent)
-        self._standing = [one for one in lasting if one.opened_at < edge]
+        final = {one.group for one in lasting if one.opened_at < edge}
+        self._standing = [_as_of(one, edge, final) for one in lasting if one.opened_at < edge]
         over = {leaf.id for leaf in self._finished if not leaf.lasts(edge - 1)}
         self._finished = [leaf for leaf in self._finished if leaf.id not in over]
         self._standing = [_folded(extent, over) for extent in self._standing]
@@ -167,9 +174,15 @@ class Kin:
         known |= {(self.key_of(extent.group).labels, extent.opened_at) for extent in self.extents}
         self._told.leaves = {leaf: wider for leaf, wider in self._told.leaves.items() if leaf in known}
 
+    def _waits(self, track: Tracked) -> Instant:
+        """The longest that is waited for what began or ended before the track's edge to be known."""
+        return track.course.frozen_at - max(
+            PATIENCE, self.rule.hold, self.rule.keep_firing_for, self.rule.reopen_within
+        )
+
     def _forget(self, extent: Extent) -> None:
         told = self._told.extents.get(extent.group, [])
-        left = [episode for episode in told if not episode.overlaps(extent.episode)]
+        left = [episode for episode in told if episode.opened_at != extent.opened_at]
         self._told.extents[extent.group] = left
         if not left:
             del self._told.extents[extent.group]
@@ -265,7 +278,7 @@ class Kin:
 
     def recall(self, incidents: Sequence[Incident], tracks: Sequence[Tracked]) -> None:
         """Take for told what the book says of this rule and source."""
-        self._edge = _edge(tracks)
+        self._edge = _edge([track.course.frozen_at for track in tracks])
         self._base = next((_base_of(one.key.labels) for one in incidents), self._base)
         wider = self.of_groups(incidents, tracks)
         by_id = {one.id: one for one in incidents if one.id in wider}
@@ -328,10 +341,16 @@ def _base_of(labels: LabelSet) -> LabelSet:
     return tuple((name, value) for name, value in labels if name in _BASE)
 
 
-def _edge(tracks: Sequence[Tracked]) -> Instant:
-    """What lies before the edge of all tracks; one that nobody feeds any more is not waited for."""
-    edges = [track.course.frozen_at for track in tracks if track.course.frozen_at > NEVER]
-    return max(min(edges), max(edges) - DAY) if edges else NEVER
+def _edge(edges: Sequence[Instant]) -> Instant:
+    """What lies before the edges of all tracks; one that nobody feeds any more is not waited for."""
+    known = [edge for edge in edges if edge > NEVER]
+    return max(min(known), max(known) - DAY) if known else NEVER
+
+
+def _as_of(extent: Extent, edge: Instant, final: Collection[Group]) -> Extent:
+    """An extent with what is final of it: what joined it later, or explains it since, may yet change."""
+    leaves = {id_: leaf for id_, leaf in extent.leaves.items() if leaf.episode.opened_at < edge}
+    return replace(extent, leaves=leaves, within=extent.within if extent.within in final else None)
 
 
 def _episode(incident: Incident) -> Episode:

@@ -102,3 +102,12 @@ class Lane(Protocol):
     def move(self, places: Rows, keys: Sequence[LabelSet]) -> None:
         """Row `i` is now `places[i]`, of another track's rows."""
         ...
+
+
+def rows_of(changes: Sequence[Changed], total: int) -> Rows:
+    """All rows that some changes are of."""
+    if any(rows is None for _, rows in changes):
+        return np.arange(total)
+    if len(changes) == 1 and (only := changes[0][1]) is not None:
+        return only
+    return np.unique(np.concatenate([rows for _, rows in changes if rows is not None]))

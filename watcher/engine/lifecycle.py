@@ -1,9 +1,10 @@
 """The alert state of rows: inactive, pending, firing, recovering, as columns that one table moves.
 
-The words are Prometheus's, with one of our own: a row is folded while it has been bad since long before it
-was first looked at, and is told of together with others like it (design, "First looks"). Unknown readings
-move nothing: they pause `for` and `keep_firing_for`, let a pending row lapse, and after long blindness are
-noted and at last end the episode as unjudged (design, "Unknown").
+The words are Prometheus's, with two of our own: a row is folded while it has been bad since long before it
+was first looked at, and is told of together with others like it (design, "First looks"); it is dismissed
+while it is still bad after a person has ended its incident. Unknown readings move nothing: they pause `for`
+and `keep_firing_for`, let a pending row lapse, and after long blindness are noted and at last end the
+episode as unjudged (design, "Unknown").
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from watcher.engine.detector import BREACH, CLEAR, STILL, SUSTAINED, UNKNOWN, Readings
+from watcher.engine.detector import BREACH, CLEAR, STILL, SUSTAINED, UNKNOWN, URGENT, Readings
 from watcher.model.rule import NofM, Rule, Severity
 from watcher.model.sample import Instants
 from watcher.model.time import DAY, Duration, Instant
@@ -24,6 +25,7 @@ Bools: TypeAlias = NDArray[np.bool_]
 Codes: TypeAlias = NDArray[np.int8]
 """Readings with their severity, one byte a cell: see `pack`."""
 
+DISMISSED: Final = -2
 FOLDED: Final = -1
 INACTIVE: Final = 0
 PENDING: Final = 1
@@ -54,7 +56,8 @@ class Signal(IntEnum):
     HELD = 6  # breached for as long as `for` asks
     QUIET = 7  # clear for as long as `keep_firing_for` asks
     LOST = 8  # pending, and unknown for too long
-    LAPSED = 9  # firing, and unknown for CLOSED_UNJUDGED_AFTER
+    LAPSED = 9  # firing or dismissed, and unknown for CLOSED_UNJUDGED_AFTER
+    HAND = 10  # a person says that it is over
 
 
 NEXT: Final[Mapping[tuple[int, Signal], int]] = {  # anything absent means "stay"
@@ -78,11 +81,18 @@ NEXT: Final[Mapping[tuple[int, Signal], int]] = {  # anything absent means "stay
     (RECOVERING, Signal.QUIET): INACTIVE,
     (RECOVERING, Signal.GONE): INACTIVE,
     (RECOVERING, Signal.LAPSED): INACTIVE,
+    (PENDING, Signal.HAND): DISMISSED,
+    (FIRING, Signal.HAND): DISMISSED,
+    (RECOVERING, Signal.HAND): INACTIVE,  # it has been clear since
+    (DISMISSED, Signal.CLEAR): INACTIVE,
+    (DISMISSED, Signal.GONE): INACTIVE,
+    (DISMISSED, Signal.LAPSED): INACTIVE,
 }
 """The unknown reading appears nowhere: silence is not health."""
 
 _SAYS: Final[Mapping[int, Signal]] = {
     BREACH: Signal.BREACH,
+    URGENT: Signal.BREACH,
     SUSTAINED: Signal.SUSTAINED,
     CLEAR: Signal.CLEAR,
     STILL: Signal.STILL,
@@ -90,7 +100,7 @@ _SAYS: Final[Mapping[int, Signal]] = {
 }
 _SIGNALS: Final = np.array([_SAYS.get(reading, Signal.NOTHING) for reading in range(8)], np.int8)
 _NEXT: Final = np.array(
-    [[NEXT.get((state, signal), state) for signal in Signal] for state in range(FOLDED, RECOVERING + 1)],
+    [[NEXT.get((state, signal), state) for signal in Signal] for state in range(DISMISSED, RECOVERING + 1)],
     np.int8,
 )
 _RANKS: Final = np.array(sorted(Severity), np.int8)
@@ -123,6 +133,7 @@ class Event(StrEnum):
     GONE = "gone"  # over, as what it was about is no longer there
     NOTED = "noted"  # firing and blind for UNJUDGED_AFTER
     LAPSED = "lapsed"  # firing and blind for CLOSED_UNJUDGED_AFTER
+    DISMISSED = "dismissed"  # over, as a person says so
 
 
 Events: TypeAlias = list[tuple[Event, Rows]]
@@ -136,11 +147,12 @@ class Holds:
     keep_firing_for: Duration
     needs: NofM | None = None
     severity: Severity = Severity.WARNING
+    reopen_within: Duration = 0
 
     @classmethod
     def of(cls, rule: Rule) -> "Holds":
         """A rule's own."""
-        return cls(rule.hold, rule.keep_firing_for, rule.needs, rule.severity)
+        return cls(rule.hold, rule.keep_firing_for, rule.needs, rule.severity, rule.reopen_within)
 
     @property
     def slots(self) -> int:
@@ -210,10 +222,10 @@ class Lifecycle:
         before, said = self.state, self._said(codes, start, end, holds)
         self._open(said)
         signal = said.signal if holds.needs is None else self._fill(said)
-        self.state = _NEXT[before - FOLDED, signal]
+        self.state = _NEXT[before - DISMISSED, signal]
         self._time(said, before)
         due = self._due(said, holds)
-        self.state = _NEXT[self.state - FOLDED, due]
+        self.state = _NEXT[self.state - DISMISSED, due]
         graded = self._grade(said, due == Signal.HELD, holds.keep_firing_for)
         noted = self._note(end)
         found = {
@@ -222,22 +234,33 @@ class Lifecycle:
             Event.ENDED: due == Signal.QUIET,
             Event.GONE: (signal == Signal.GONE) & (before >= FIRING),
             Event.NOTED: noted,
-            Event.LAPSED: due == Signal.LAPSED,
+            Event.LAPSED: (due == Signal.LAPSED) & (before >= FIRING),
         }
         return [(event, np.flatnonzero(rows)) for event, rows in found.items() if rows.any()]
 
     def lapse(self, at: Instant) -> Events:
         """Note and at last end what has been firing without a known reading for long."""
-        lapsed = self._lapsed(at)
-        self.state = _NEXT[self.state - FOLDED, np.where(lapsed, Signal.LAPSED, Signal.NOTHING)]
-        found = {Event.NOTED: self._note(at), Event.LAPSED: lapsed}
+        lapsed, before = self._lapsed(at), self.state
+        self.state = _NEXT[self.state - DISMISSED, np.where(lapsed, Signal.LAPSED, Signal.NOTHING)]
+        found = {Event.NOTED: self._note(at), Event.LAPSED: lapsed & (before >= FIRING)}
         return [(event, np.flatnonzero(rows)) for event, rows in found.items() if rows.any()]
+
+    def dismiss(self, rows: Bools) -> Events:
+        """Let a person end what goes on in some rows: it is news again after a clear reading."""
+        before = self.state
+        self.state = _NEXT[before - DISMISSED, np.where(rows, Signal.HAND, Signal.NOTHING)]
+        ended = np.flatnonzero(rows & (before >= FIRING))
+        return [(Event.DISMISSED, ended)] if ended.size else []
 
     def _said(self, codes: Codes, start: Instant, end: Instant, holds: Holds) -> "_Said":
         reading = reading_of(codes)
         signal = _SIGNALS[reading]
+        # A narrow bin within a wide one that breaches ends nothing: episodes never overlap.
+        lasts = (self.state >= FIRING) | (self.state == DISMISSED)
+        within = (signal == Signal.CLEAR) & lasts & (start < self.breached_until)
+        signal = np.where(within, Signal.NOTHING, signal).astype(np.int8)
         breach = (signal == Signal.BREACH) | ((signal == Signal.SUSTAINED) & (self.state > INACTIVE))
-        fresh = breach & (self.state <= INACTIVE)
+        fresh = breach & ((self.state == INACTIVE) | (self.state == FOLDED))
         own = severity_of(codes)
         return _Said(
             start=start,
@@ -245,6 +268,7 @@ class Lifecycle:
             signal=signal,
             breach=breach,
             fresh=fresh,
+            urgent=reading == URGENT,
             known=(reading != UNKNOWN) & (reading != SKIP),
             concerned=reading != SKIP,
             severity=np.where(breach, np.where(own > 0, own, holds.severity), 0).astype(np.int8),
@@ -300,7 +324,7 @@ class Lifecycle:
         quiet = (self.quiet >= keep) | (keep == 0)
         lost = ~said.known & (said.end - self.known_at > holds.patience(said.end - said.start))
         due = np.full(len(self), Signal.NOTHING, np.int8)
-        due[pending & said.breach & held] = Signal.HELD
+        due[pending & said.breach & (held | said.urgent)] = Signal.HELD
         due[(self.state == RECOVERING) & said.clear & quiet] = Signal.QUIET
         due[pending & said.concerned & lost] = Signal.LOST
         due[self._lapsed(said.end)] = Signal.LAPSED
@@ -322,7 +346,8 @@ class Lifecycle:
         return graded
 
     def _lapsed(self, at: Instant) -> Bools:
-        lapsed: Bools = (self.state >= FIRING) & (at - self.known_at > CLOSED_UNJUDGED_AFTER)
+        held = (self.state >= FIRING) | (self.state == DISMISSED)
+        lapsed: Bools = held & (at - self.known_at > CLOSED_UNJUDGED_AFTER)
         return lapsed
 
     def _note(self, at: Instant) -> Bools:
@@ -339,7 +364,9 @@ class Lifecycle:
         unseen = until - self.known_at
         waits = self.noted | (unseen <= UNJUDGED_AFTER)
         blind = (self.state >= FIRING) & ~said.known & waits & (unseen <= CLOSED_UNJUDGED_AFTER)
-        rows: Bools = idle | burning | blind
+        dismissed = (self.state == DISMISSED) & ~said.clear & (reading != GONE)
+        dismissed &= said.known | (unseen <= CLOSED_UNJUDGED_AFTER)
+        rows: Bools = idle | burning | blind | dismissed
         return rows
 
 
@@ -353,6 +380,8 @@ class _Said:
     breach: Bools
     fresh: Bools
     """A breach of a row that had none."""
+    urgent: Bools
+    """A breach that `for` does not hold up."""
     known: Bools
     concerned: Bools
     severity: NDArray[np.int8]

@@ -1,7 +1,7 @@
 """How many members of a group are judged at a time: what a wider incident is measured against."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -12,7 +12,10 @@ from watcher.engine.extent import TOGETHER, Group, GroupsOf
 from watcher.engine.lane import Lane
 from watcher.engine.lifecycle import GONE, SKIP, Bools, Rows, reading_of
 from watcher.model.labels import LabelSet
-from watcher.model.time import DAY, Instant
+from watcher.model.time import HOUR, Duration, Instant
+
+STATES_SPEAK_FOR: Final[Duration] = 2 * HOUR
+"""Readings of states are rare: who was judged so long ago counts."""
 
 
 class Tracked(Protocol):
@@ -33,6 +36,12 @@ class Tracked(Protocol):
     def blocks(self, since: Instant, until: Instant) -> Sequence[Block]:
         """Judged bins that begin in a time."""
         ...
+
+
+def looks_back(track: Tracked) -> Duration:
+    """How long before a time a bin may begin that tells who was judged then."""
+    widths = [lane.width for lane in track.lanes.values()]
+    return max([STATES_SPEAK_FOR if 0 in widths else TOGETHER, *widths])
 
 
 class Members:
@@ -64,11 +73,9 @@ class Members:
 
 
 def _known(track: Tracked, at: Instant) -> Bools:
-    """Rows of a track that are judged; of states, whose readings are rare, as far back as they are held."""
+    """Rows of a track that are judged."""
     known = np.zeros(len(track.keys), np.bool_)
-    widths = [lane.width for lane in track.lanes.values()]
-    since = at - (DAY if 0 in widths else max([TOGETHER, *widths]))
-    for block in track.blocks(since, at + 1):
+    for block in track.blocks(at - looks_back(track), at + 1):
         reading = reading_of(block.codes)
         told = ((reading != UNKNOWN) & (reading != SKIP) & (reading != GONE)).any(axis=0)
         known[: len(told)] |= told

@@ -22,17 +22,17 @@ from watcher.engine.extent import Leaf
 from watcher.engine.folding import Fold
 from watcher.engine.guard import Reason, Trouble
 from watcher.engine.kin import ExtentState, KinState
-from watcher.engine.levels import Held
 from watcher.engine.lifecycle import Lifecycle
 from watcher.engine.lives import Lives
 from watcher.engine.seats import Seats
+from watcher.engine.toll import Toll
 from watcher.model.incident import IncidentKey, Resolution
 from watcher.model.labels import LabelSet
 from watcher.model.rule import Severity
 from watcher.model.sample import Exemplar
 
-_VALUES: Final = (Bin, Block, Cast, Cells, Detail, Episode, Exemplar, ExtentState, Fold, Held, IncidentKey)
-_MORE: Final = (KinState, Leaf, Lifecycle, Lives, Seats, Trouble)
+_VALUES: Final = (Bin, Block, Cast, Cells, Detail, Episode, Exemplar, ExtentState, Fold, IncidentKey)
+_MORE: Final = (KinState, Leaf, Lifecycle, Lives, Seats, Toll, Trouble)
 _CLASSES: Final[Mapping[str, type]] = {cls.__name__: cls for cls in (*_VALUES, *_MORE)}
 _ENUMS: Final[Mapping[str, type[Enum]]] = {
     cls.__name__: cls for cls in (Several, Reason, Resolution, Severity)
@@ -54,25 +54,37 @@ class Packer:
         """How many pairs each label set has."""
         self._numbers: dict[int, int] = {}
         self._label_numbers: dict[LabelSet, int] = {}
+        self._label_ids: dict[int, int] = {}
         self._kept: list[object] = []
 
-    def array(self, array: NDArray[Any]) -> str:
-        """The name of an array's copy."""
+    def array(self, array: NDArray[Any], bare: NDArray[np.intp] | None = None) -> str:
+        """The name of an array's copy; what stands in `bare` of it means nothing, and zeros take no room."""
         name = f"a{len(self.arrays)}"
-        self.arrays[name] = np.array(array, order="C")
+        copy = self.arrays[name] = np.array(array, order="C")
+        if bare is not None:
+            copy[bare] = 0
         return name
 
     def label_sets(self, sets: Iterable[LabelSet]) -> str:
         """The name of an array with the number of each label set."""
-        numbers = self._label_numbers
-        found = []
-        for one in sets:
-            number = numbers.setdefault(one, len(numbers))
-            if number == len(self._lengths):
-                self._lengths.append(len(one))
-                self._sets += [self._pairs.setdefault(pair, len(self._pairs)) for pair in one]
-            found.append(number)
+        held = list(sets)
+        self._kept.append(held)  # so that their ids stay their own
+        known = self._label_ids
+        try:  # nearly all are objects that were met before, which are found much faster than equal ones
+            found = [known[id(one)] for one in held]
+        except KeyError:
+            found = [known.get(id(one), -1) for one in held]
+            found = [self._number(one) if at < 0 else at for one, at in zip(held, found, strict=True)]
         return self.array(np.array(found, np.int32))
+
+    def _number(self, labels: LabelSet) -> int:
+        """That of a label set, given at first sight."""
+        numbers = self._label_numbers
+        number = self._label_ids[id(labels)] = numbers.setdefault(labels, len(numbers))
+        if number == len(self._lengths):
+            self._lengths.append(len(labels))
+            self._sets += [self._pairs.setdefault(pair, len(self._pairs)) for pair in labels]
+        return number
 
     def labels(self) -> Mapping[str, Any]:
         """The table of all label sets, at the end."""

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from watcher.engine.cells import agrees
 from watcher.engine.columns import Cast
 from watcher.engine.detector import Lasted
-from watcher.engine.totals import Sums
+from watcher.engine.lifecycle import Rows
+from watcher.engine.totals import Afresh, Sums
 from watcher.model.labels import LabelSet
 from watcher.model.sample import Exemplar, Floats, Instants
 from watcher.model.time import Duration, Instant
@@ -20,8 +21,9 @@ class BinPanel:
 
     words: Sequence[str] = ()
 
-    def __init__(self, cast: Cast, sums: Sums, *, first: int, last: int) -> None:
-        """The bins of a span of numbers, over the rows of the cast."""
+    def __init__(self, cast: Cast, sums: Sums, *, first: int, last: int, longest: Duration = 0) -> None:
+        """The bins of a span of numbers, over the rows of the cast; most windows are no longer than that."""
+        self._longest = longest
         self._cast, self._sums = cast, sums
         self._first, self._last = first, last
         self._is_block = last - first > 1
@@ -97,6 +99,14 @@ class BinPanel:
         return Lasted(
             self._shaped(np.where(is_known, time, np.nan)),
             self._shaped(changed & inside & is_known),
+        )
+
+    def narrowed(self, rows: Rows) -> "BinPanel":
+        """The same of some of its rows, summed from the bins themselves."""
+        own = rows if self._cast.rows is None else self._cast.rows[rows]
+        sums = Afresh(self._longest)
+        return BinPanel(
+            self._cast.narrowed(own), sums, first=self._first, last=self._last, longest=self._longest
         )
 
     def parts(self, role: str, row: int, window: Duration) -> Mapping[LabelSet, float]:

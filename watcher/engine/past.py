@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watcher.engine.arrays import scattered, widened
-from watcher.engine.detector import Detector, Levels, Memory, Slot, Usual
-from watcher.engine.levels import Held, Lender, levels, patch, summed
+from watcher.engine.detector import Detector, Levels, Memory, Usual
+from watcher.engine.levels import Lender, Share, Slots, SlotsState, joined, levels
 from watcher.engine.lifecycle import NEVER, Rows
 from watcher.model.sample import Floats, Instants
 from watcher.model.time import Duration, Instant, floor
@@ -22,8 +22,6 @@ from watcher.model.time import Duration, Instant, floor
 Learned: TypeAlias = NDArray[np.float32]
 
 _NO_ROWS: Final[Rows] = np.zeros(0, np.intp)
-USUAL_KEPT: Final = 3
-"""Slots for which what is usual is kept for all rows."""
 _TOGETHER: Final = 1 << 16
 """Cells of levels that are made into what is usual at once."""
 
@@ -60,14 +58,18 @@ class Past:
         self.memory: dict[str, Learned] = {
             name: np.full((numbers, 0), np.nan, np.float32) for name, numbers in self.reach.memory.items()
         }
-        self.slots: dict[Instant, Held] = {}
         self.stale: dict[Instant, Rows | None] = {}
         """Slots that have to be made anew, for some rows; None is all."""
-        self.recalled: dict[tuple[Instant, Instant], dict[str, Learned]] = {}
-        """By slot and edge: what memory said of it."""
+        self.recalled: dict[tuple[Instant, Instant], Learned] = {}
+        """By slot and edge: what memory said of it, its columns one below the other."""
+        self.columns: dict[str, int] = {}
+        """Of what memory says, by name and in order: how many numbers of a row; 0 is one by itself."""
+        self.slots = Slots(self.reach.slot)
         self._detector = detector
         self._lenders = lenders
         self._normal: dict[When, _Normal] = {}
+        self._newest: dict[str, When] = {}
+        """By lane: what is usual is kept of the last time that it asked about."""
         self._ahead: tuple[Instant, dict[str, Learned]] | None = None
         """Memory that has learned what may still change, and up to where: while a lane waits for another."""
 
@@ -102,23 +104,26 @@ class Past:
 
     # --- what is usual
 
-    def usual(self, times: Sequence[When], total: int, rows: Rows | None, final: Instant) -> Usual:
+    def usual(self, lane: str, times: Sequence[When], total: int, rows: Rows | None, final: Instant) -> Usual:
         """`[times, rows]`: what is usual for some of the track's rows (None: all), at times in event order.
 
         Nothing changes before `final`.
         """
-        if not self.counts:
-            return {}
         if rows is not None:
             return _joined(list(self._made(times, total, rows, final)))
         unmade = [when for when in times if when not in self._normal]
-        made = dict(zip(unmade, self._made(unmade, total, None, final), strict=True))
-        self._normal |= {when: _Normal(dict(usual), total, _NO_ROWS) for when, usual in made.items()}
+        if unmade:
+            made = _joined(list(self._made(unmade, total, None, final)))
+            for at, when in enumerate(unmade):
+                usual = {name: column[at].copy() for name, column in made.items()}
+                self._normal[when] = _Normal(usual, total, _NO_ROWS)
         for when in times:
             self._mend(self._normal[when], when, total, final)
-        found = _joined([self._normal[when].usual for when in times])
-        for when in list(self._normal)[:-USUAL_KEPT]:
-            del self._normal[when]
+        every = [self._normal[when].usual for when in times]
+        found = _joined([{name: column[None] for name, column in usual.items()} for usual in every])
+        self._newest[lane] = times[-1]
+        kept = set(self._newest.values())
+        self._normal = {when: normal for when, normal in self._normal.items() if when in kept}
         return found
 
     def _mend(self, held: _Normal, when: When, total: int, final: Instant) -> None:
@@ -128,7 +133,7 @@ class Past:
             return
         for name, column in next(self._made([when], total, wrong, final)).items():
             held.usual[name] = widened(held.usual[name], total, np.nan)
-            held.usual[name][..., wrong] = column
+            held.usual[name][..., wrong] = column[0]
         held.rows, held.wrong = total, _NO_ROWS
 
     def prepare(self, until: Instant, total: int) -> None:
@@ -136,22 +141,18 @@ class Past:
         self._refresh(NEVER, until, total)
 
     def _made(self, times: Sequence[When], total: int, rows: Rows | None, final: Instant) -> Iterator[Usual]:
-        """What is usual at each time: of several in one call, where the detector does not mind."""
+        """`[times, rows]`, piece by piece: of several times in one call, where the detector does not mind."""
         spans = {when.until - when.edge for when in times}
         cells = max(1, (total if rows is None else len(rows)) * max(spans, default=0) // self.reach.slot)
         step = max(1, _TOGETHER // cells) if self.reach.undated and len(spans) == 1 else 1
         for first in range(0, len(times), step):
             some = times[first : first + step]
-            recalled: Usual = {}
-            if self.reach.memory:
-                found = [self._recalled(when, total, rows, final) for when in some]
-                recalled = {name: np.concatenate([one[name] for one in found], axis=-1) for name in found[0]}
+            recalled = self._recalled(some, total, rows, final) if self.reach.memory else {}
             usual = self._detector.usual(recalled, self._levels(some, total, rows))
-            if len(some) == 1:
-                yield usual
-                continue
-            made = {name: np.split(column, len(some), axis=-1) for name, column in usual.items()}
-            yield from ({name: columns[at] for name, columns in made.items()} for at in range(len(some)))
+            yield {
+                name: np.moveaxis(column.reshape(*column.shape[:-1], len(some), -1), -2, 0)
+                for name, column in usual.items()
+            }
 
     def _levels(self, times: Sequence[When], total: int, rows: Rows | None) -> Levels:
         self._refresh(times[0].edge, times[-1].until, total)
@@ -160,58 +161,70 @@ class Past:
 
     def _refresh(self, since: Instant, until: Instant, total: int) -> None:
         """Make anew the slots of a time that are stale."""
-        slots = sorted(slot for slot in self.stale if since <= slot < until)
-        for slot in [slot for slot in slots if self.stale[slot] is not None and slot in self.slots]:
-            rows = self.stale.pop(slot)
-            made = self._lent(np.array([slot]), rows)[0]
-            if made is not None and rows is not None:
-                patch(self.slots[slot], made, rows, total)
-        whole = np.array([slot for slot in slots if slot in self.stale], np.int64)
-        for run in (
-            np.split(whole, np.flatnonzero(np.diff(whole) != self.reach.slot) + 1) if whole.size else ()
-        ):
-            for slot, made in zip(run.tolist(), self._lent(run, None), strict=True):
+        stale = sorted(slot for slot in self.stale if since <= slot < until)
+        for slot in [slot for slot in stale if self.stale[slot] is not None and slot in self.slots]:
+            rows, one = self.stale.pop(slot), np.array([slot])
+            if (made := self._lent(one, rows)) is not None:
+                self.slots.put(one, made, rows, total)
+        whole = np.array([slot for slot in stale if slot in self.stale], np.int64)
+        breaks = np.flatnonzero(np.diff(whole) != self.reach.slot) + 1
+        for run in np.split(whole, breaks) if whole.size else ():
+            made = self._lent(run, None)
+            for slot in run.tolist():
                 del self.stale[slot]
                 if made is None:
-                    self.slots.pop(slot, None)
-                else:
-                    self.slots[slot] = made
+                    self.slots.drop(slot)
+            if made is not None:
+                self.slots.put(run, made, None, total)
 
-    def _lent(self, starts: Instants, rows: Rows | None) -> list[Held | None]:
+    def _lent(self, starts: Instants, rows: Rows | None) -> Share | None:
         """Slots that follow each other, as the lanes have them; None where nothing came."""
         lent = (lane.lend(starts, self.reach.slot, rows) for lane in self._lenders.values())
         shares = [share for share in lent if share is not None]
-        if not shares:
-            return [None] * len(starts)
-        answered = np.sum([share.answered for share in shares], axis=0)
-        known = summed([share.known for share in shares])
-        sums = {role: summed([share.sums[role] for share in shares]) for role in shares[0].sums}
-        most = float(self.reach.slot)
-        return [
-            Held({role: column[at] for role, column in sums.items()}, known[at], min(float(ms), most))
-            if ms
-            else None
-            for at, ms in enumerate(answered.tolist())
-        ]
+        return joined(shares, float(self.reach.slot)) if shares else None
+
+    @property
+    def held(self) -> SlotsState:
+        """The slots as a dump keeps them."""
+        return self.slots.state
+
+    @held.setter
+    def held(self, state: SlotsState) -> None:
+        self.slots.stand(state)
 
     # --- memory
 
-    def _recalled(self, when: When, total: int, rows: Rows | None, final: Instant) -> Usual:
-        """What memory says of a slot: of rows that have come since it was asked, what it says of nothing."""
+    def _recalled(self, times: Sequence[When], total: int, rows: Rows | None, final: Instant) -> Usual:
+        """What memory says of some slots, the rows of one behind those of another."""
+        said = [self._said(when, total, final) for when in times]
+        own = said if rows is None else [one[:, rows] for one in said]
+        numbers = (own[0] if len(own) == 1 else np.concatenate(own, axis=1)).astype(np.float64)
+        found, at = {}, 0
+        for name, count in self.columns.items():
+            found[name] = numbers[at : at + count] if count else numbers[at]
+            at += count or 1
+        return found
+
+    def _said(self, when: When, total: int, final: Instant) -> Learned:
+        """What memory said of a slot; of rows that have come since it was asked, what it says of nothing."""
         key = (when.at, when.edge)
         if key not in self.recalled:
-            memory = self._memory(when.edge, total, final)
-            said = self._detector.recall(memory, when.at)
-            self.recalled[key] = {name: column.astype(np.float32) for name, column in said.items()}
+            self.recalled[key] = self._asked(self._memory(when.edge, total, final), when.at)
         kept = self.recalled[key]
-        known = min((column.shape[-1] for column in kept.values()), default=total)
+        known = kept.shape[1]
         if known < total:
-            said = self._detector.recall(_blank(self.reach.memory, total - known), when.at)
-            more = {name: column.astype(np.float32) for name, column in said.items()}
-            kept = {name: np.concatenate([kept[name], more[name]], axis=-1) for name in kept}
-            self.recalled[key] = kept
-        own = slice(None) if rows is None else rows
-        return {name: column[..., own].astype(np.float64) for name, column in kept.items()}
+            more = self._asked(_blank(self.reach.memory, total - known), when.at)
+            kept = self.recalled[key] = np.concatenate([kept, more], axis=1)
+        return kept
+
+    def _asked(self, memory: Memory, at: Instant) -> Learned:
+        """What a memory says of a slot, its columns one below the other."""
+        said = self._detector.recall(memory, at)
+        self.columns = {name: len(column) if column.ndim > 1 else 0 for name, column in said.items()}
+        stacked: Learned = np.concatenate([np.atleast_2d(column) for column in said.values()]).astype(
+            np.float32
+        )
+        return stacked
 
     def _memory(self, edge: Instant, total: int, final: Instant) -> Memory:
         """Memory that has learned every slot up to an edge. What may still change is learned into a copy."""
@@ -237,11 +250,8 @@ class Past:
 
     def _teach(self, memory: Memory, since: Instant, until: Instant, total: int) -> None:
         self._refresh(since, until, total)
-        for start in sorted(slot for slot in self.slots if since <= slot < until):
-            held = self.slots[start]
-            sums = {role: widened(column, total, 0).astype(np.float64) for role, column in held.sums.items()}
-            known = widened(held.known, total, 0).astype(np.float64)
-            self._detector.learn(memory, Slot(start, self.reach.slot, sums, known, held.answered))
+        for start in self.slots.starts(since, until).tolist():
+            self._detector.learn(memory, self.slots.slot(start, self._detector.roles, total))
 
     def settle(self, until: Instant, total: int) -> None:
         """Make the slots that end before a time, while the lanes still hold their bins."""
@@ -256,8 +266,7 @@ class Past:
             return
         when = self.when(frozen_at, horizon)
         before = min(when.edge, self.learned) if self.memory else when.edge
-        for slot in [slot for slot in self.slots if slot < before]:
-            del self.slots[slot]
+        self.slots.forget(before)
         for slot in [slot for slot in self.stale if slot < before]:
             del self.stale[slot]
         self.recalled = {key: kept for key, kept in self.recalled.items() if key[0] >= when.at}
@@ -266,23 +275,18 @@ class Past:
         """Some row numbers are of other groups now: nothing is known of them."""
         for learned in self.memory.values():
             _set(learned, rows, np.nan)
-        for held in self.slots.values():
-            for column in (*held.sums.values(), held.known):
-                _set(column, rows, 0)
+        self.slots.blank(rows)
         nothing = _blank(self.reach.memory, len(rows))
-        for (at, _), columns in self.recalled.items():
-            for name, said in self._detector.recall(nothing, at).items():
-                columns[name] = widened(columns[name], int(rows.max()) + 1, np.nan)
-                columns[name][..., rows] = said
+        for (at, edge), said in self.recalled.items():
+            self.recalled[at, edge] = widened(said, int(rows.max()) + 1, np.nan)
+            self.recalled[at, edge][:, rows] = self._asked(nothing, at)
         self._normal.clear()
         self._ahead = None
 
     def move(self, places: Rows, rows: int) -> None:
         """Row `i` is now `places[i]`, of so many."""
         self.memory = {name: scattered(kept, places, rows, np.nan) for name, kept in self.memory.items()}
-        for held in self.slots.values():
-            held.sums = {role: scattered(column, places, rows, 0) for role, column in held.sums.items()}
-            held.known = scattered(held.known, places, rows, 0)
+        self.slots.move(places, rows)
         self.stale = dict.fromkeys(self.stale)
         self._drop_made()
 
@@ -291,16 +295,12 @@ class Past:
         self._normal.clear()
         self._ahead = None
 
-    def join(self, other: "Past") -> None:
-        """Take over what another one knows of other rows; both stand at one edge, over the same rows."""
+    def join(self, other: "Past", total: int) -> None:
+        """Take over what another one knows of other rows; both stand at one edge, over as many rows."""
         for name, kept in other.memory.items():
             mine = self.memory[name]
             self.memory[name] = np.where(np.isnan(mine), kept, mine)
-        for slot, theirs in other.slots.items():
-            held = self.slots.setdefault(slot, theirs)
-            if held is not theirs:
-                held.sums = {role: column + theirs.sums[role] for role, column in held.sums.items()}
-                held.known, held.answered = held.known + theirs.known, max(held.answered, theirs.answered)
+        self.slots.join(other.slots, total)
         self.stale |= dict.fromkeys(other.stale)
         self._drop_made()
 
@@ -314,9 +314,14 @@ def _set(column: NDArray[np.float32], rows: Rows, value: float) -> None:
 
 
 def _either(one: Rows | None, other: Rows | None) -> Rows | None:
-    return None if one is None or other is None else np.union1d(one, other)
+    """Rows that are among some or others, each ascending; None is all."""
+    if one is None or other is None:
+        return None
+    return np.union1d(one, other) if one.size else other
 
 
 def _joined(found: Sequence[Usual]) -> Usual:
-    """`[times, rows]` of what was made time by time."""
-    return {name: np.stack([one[name] for one in found]) for name in found[0]}
+    """`[times, rows]` of pieces. Nobody writes into it."""
+    if len(found) == 1:
+        return found[0]
+    return {name: np.concatenate([one[name] for one in found]) for name in found[0]}

@@ -22,6 +22,8 @@ class Places:
         """Nothing is known."""
         self.edition = 0
         """Rises with every change."""
+        self.heard: dict[str, list[LabelSet]] = {}
+        """By source: labels that said something new, in their order; heard again, they say all there is."""
         self._said: dict[_Kind, dict[str, Values]] = {}
         """By resource. Most are in one place of few, so equal values are one object."""
         self._listed: dict[_Kind, dict[str, Values]] = {}
@@ -33,8 +35,7 @@ class Places:
         stream = batch.source, batch.stream
         if self._seen.get(stream) != batch.entities:
             self._seen[stream] = batch.entities
-            for entity in batch.entities:
-                self._hear(batch.source, dict(entity))
+            self.hear(batch.source, batch.entities)
         for listing in batch.listings:
             self.learn(batch.source, listing.items)
 
@@ -48,6 +49,11 @@ class Places:
                 self._list(source, item.id, "origin", origins)
                 self._list(source, item.id, "account", item.words("account"))
 
+    def hear(self, source: str, entities: Iterable[LabelSet]) -> None:
+        """Learn what labels say that stand beside `resource`."""
+        heard = self.heard.setdefault(source, [])
+        heard += [entity for entity in entities if self._is_news(source, dict(entity))]
+
     def groups(self, key: LabelSet) -> Sequence[Group]:
         """The groups of one incident key: by its own labels first, then by what is known of its resource."""
         own = dict(key)
@@ -58,7 +64,9 @@ class Places:
             found += [(label, value) for value in values] if len(values) == 1 else []
         return tuple(found)
 
-    def _hear(self, source: str, labels: Mapping[str, str]) -> None:
+    def _is_news(self, source: str, labels: Mapping[str, str]) -> bool:
+        """Take what the labels of one entity say; whether any of it was not known."""
+        before = self.edition
         for label in LABELS if labels.get(RESOURCE) else ():
             if value := labels.get(label):
                 said = self._said.setdefault((source, label), {})
@@ -66,6 +74,7 @@ class Places:
                 if value not in values:
                     said[labels[RESOURCE]] = self._one(values | {value})
                     self.edition += 1
+        return self.edition > before
 
     def _list(self, source: str, resource: str, label: str, values: Iterable[str]) -> None:
         now, listed = frozenset(values), self._listed.setdefault((source, label), {})

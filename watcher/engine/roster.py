@@ -70,13 +70,13 @@ class Roster:
         """By source and stream: until when it was looked at."""
         self.down: dict[tuple[str, str], Instant] = {}
         """And until when in vain."""
-        self._places = places
+        self.places = places
         self._horizon = horizon
         self._stateful = [bound for bound in rules if is_stateful(bound)]
         self._binned = [bound for bound in rules if not is_stateful(bound)]
         self._bindings: dict[tuple[str, str], Bindings] = {}
         selectors = (one for bound in self._binned for one in bound.rule.match.values())
-        self._reads = frozenset(one.metric for selector in selectors for one in selector.choices())
+        self._reads = tuple(dict.fromkeys(one for selector in selectors for one in selector.choices()))
 
     # --- streams
 
@@ -136,7 +136,7 @@ class Roster:
         """The tracks of one rule over one source."""
         key = (bound.rule.id, source)
         if key not in self.tracks:
-            self.tracks[key], self.kin[key] = [], Kin(bound.rule, self._places)
+            self.tracks[key], self.kin[key] = [], Kin(bound.rule, self.places)
         return self.tracks[key]
 
     def new_track(self, bound: BoundRule, source: str) -> Track:

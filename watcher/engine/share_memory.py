@@ -162,10 +162,11 @@ class ShareMemory:
         """Sums by hour about a time, the recent ones, spreads and habit: what `usual` makes shares of."""
         # Rows that were never learned of are NaN in every array.
         state = dict(zip(_STATE, filled(memory[self.prefix + "state"]).astype(np.float64), strict=True))
-        found = {name: state[name] for name in ("known", "recent_part", "recent_whole", "recent_time")}
+        found = {name: state[name] for name in ("known", "recent_part", "recent_whole")}
         for name in ("part", "whole", "time"):
             by_hour = memory[self.prefix + name]
-            found[f"all_{name}"] = _known(by_hour.sum(axis=0))
+            if name != "time":
+                found[f"all_{name}"] = _known(by_hour.sum(axis=0))
             for span in SPANS:
                 of = [hour_of(at) - back for back in range(span + 1)] if span != 1 else [hour_of(at) - 1]
                 found[f"{name}_{span}"] = _known(by_hour[of].sum(axis=0))

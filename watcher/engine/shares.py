@@ -172,7 +172,7 @@ def judge_share(panel: Panel, usual: Usual, params: ShareParams) -> Verdict:
     unknown = np.isnan(share) | (panel.width > max(params.windows))
     reading = np.where(unknown, UNKNOWN, np.where(proof > 0, breach, CLEAR)).astype(np.int8)
     extra = {"has_history": usual["has_history"], "window": proof}
-    return Verdict(reading, share, usual["seen"] + np.zeros_like(share), extra)
+    return Verdict(reading, share, usual["seen"] + np.zeros_like(share), extra, of=whole)
 
 
 def _is_fresh(panel: Panel, params: ShareParams) -> NDArray[np.bool_]:

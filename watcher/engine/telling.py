@@ -12,9 +12,10 @@ from watcher.engine.extent import FEWEST, Extent, Leaf, LeafId
 from watcher.engine.folding import SUMMARY, folded_evidence
 from watcher.engine.kin import Kin
 from watcher.engine.lifecycle import FOLDED, reading_of
+from watcher.engine.toll import Toll
 from watcher.engine.track import Track
-from watcher.engine.wording import Names, extent_evidence, subject, summary, wider_summary
-from watcher.model.incident import Change, Evidence, IncidentKey, Resolution, Transition, Wider
+from watcher.engine.wording import Names, extent_evidence, healthy, subject, summary, wider_summary
+from watcher.model.incident import Change, Evidence, Figures, IncidentKey, Resolution, Transition, Wider
 from watcher.model.labels import LabelSet
 from watcher.model.rule import Mode, Rule, Severity
 from watcher.model.time import Duration, Instant, rfc3339
@@ -27,8 +28,8 @@ _PROVEN: Final = frozenset({Change.OPENED, Change.ROSE})
 
 Clock: TypeAlias = Callable[[str, Duration, Instant, LabelSet], Instant]
 """When a bin was settled, and known of a group: by stream, width, end, and the group's labels."""
-Changed: TypeAlias = tuple[Track, int, Difference]
-"""One row of a track, and what became of it."""
+Changed: TypeAlias = tuple[Track, int, Difference, Toll]
+"""One row of a track, what became of it, and what that amounts to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ def tell(kin: Kin, affected: Sequence[tuple[Track, Collection[int]]], occasion: 
     for track, rows in affected:
         untold = list(track.course.untold(rows))
         track.about = np.unique(np.array([row for row, _ in untold], np.intp))
-        changed += [(track, row, found) for row, found in untold]
+        amounts = track.course.amounts([(row, found.now) for row, found in untold], track)
+        changed += [(track, row, found, toll) for (row, found), toll in zip(untold, amounts, strict=True)]
     teller = _Teller(kin, tracks, occasion)
     return [*teller.extents(), *teller.leaves(changed), *teller.links()]
 
@@ -103,7 +105,7 @@ class _Teller:
             return self._proven(told, extent)
         is_healthy = told.change is Change.RESOLVED and told.resolution is Resolution.RECOVERED
         if is_healthy and told.resolved_at is not None:
-            text = f"all {len(extent.keys)} are well again"
+            text = f"all {len(extent.keys)} are over"
             return replace(told, recovery=Evidence(told.resolved_at, told.resolved_at, text=text))
         return told
 
@@ -140,12 +142,13 @@ class _Teller:
 
     def leaves(self, changed: Sequence[Changed]) -> Iterator[Transition]:
         """What became of single groups, each after what it has to do with a wider one."""
-        for track, row, found in changed:
+        for track, row, found, toll in changed:
             key = track.keys[row]
             now, was = found.now, found.was or found.now
             leaf, former = (key, now.opened_at), (key, was.opened_at)
             wider, told = self._kin.wider(leaf), self._kin.told(former)
             own = transition(track, row, found, occasion=self._occasion)
+            own = replace(own, figures=_figures(now, was, toll))
             if found.change in _TAKEN_BACK:
                 self._kin.forget(former)
                 yield replace(own, quiet=told is not None)
@@ -202,6 +205,14 @@ def _plain(
     )
 
 
+def _figures(now: Episode, was: Episode, toll: Toll) -> Figures | None:
+    """What the book should hold of them; None of what has none."""
+    if toll.seen is None and not now.returns and not was.returns:
+        return None
+    affected = None if toll.seen is None else float(round(toll.hurt))
+    return Figures(toll.peak, affected, now.returns)
+
+
 def transition(track: Track, row: int, difference: Difference, *, occasion: Occasion) -> Transition:
     """The transition that tells of one difference of one group."""
     now, was = difference.now, difference.was or difference.now
@@ -216,7 +227,8 @@ def transition(track: Track, row: int, difference: Difference, *, occasion: Occa
         return replace(told, summary=_summary(track, row, evidence, names), evidence=evidence)
     is_healthy = difference.change is Change.RESOLVED and now.resolution is Resolution.RECOVERED
     if is_healthy and now.resolved_at is not None:
-        return replace(told, recovery=_explained(track, row, now.ended_in, now.resolved_at, names))
+        ended = _explained(track, row, now.ended_in, now.resolved_at, names)
+        return replace(told, recovery=ended and healthy(ended, now.opened_at))
     return told
 
 
@@ -229,6 +241,8 @@ def _decisive(difference: Difference) -> Bin | None:
             return difference.now.graded_in
         case Change.RESOLVED:
             return difference.now.ended_in
+        case Change.REOPENED if difference.now.returns > (difference.was or difference.now).returns:
+            return difference.now.back_in
     return None
 
 
@@ -245,8 +259,8 @@ def _explained(track: Track, row: int, bin_: Bin | None, since: Instant, names: 
         folded = [(row, subject(track.rule, track.keys[row], names)) for row in _folded(track, bin_)]
         return folded_evidence(look.verdict, folded, track.words.known, bin_, since)
     found = track.detector.explain(look.panel, look.verdict, look.at, since)
-    shown = track.exemplars(bin_, row, found.start, max(found.end, bin_.end))[-SHOWN:]
-    records = tuple({"at": rfc3339(one.at), **one.facts} for one in shown)
+    shown = track.lanes[bin_.lane].exemplars(row, found.start, max(found.end, bin_.end))
+    records = tuple({"at": rfc3339(one.at), **one.facts} for one in list(shown)[-SHOWN:])
     return replace(found, exemplars=records) if records else found
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from watcher.engine.binding import Binding, Words
 from watcher.engine.bins import BinLane
-from watcher.engine.blocks import END, Block
+from watcher.engine.blocks import END, Block, Hurts
 from watcher.engine.bound import BoundRule
 from watcher.engine.casting import Casting
 from watcher.engine.cells import Cells, cells_of
@@ -26,12 +26,12 @@ from watcher.engine.grid import Grid
 from watcher.engine.groups import Groups
 from watcher.engine.instants import InstantLane
 from watcher.engine.judging import Judge, Look, by_slot
-from watcher.engine.lane import Changed, Lane, Run, lane_key
+from watcher.engine.lane import Changed, Lane, Run, lane_key, rows_of
 from watcher.engine.lifecycle import GONE, NEVER, SKIP, Codes, Rows, reading_of
 from watcher.engine.past import Past
 from watcher.engine.totals import FEW_CELLS
 from watcher.model.labels import LabelSet
-from watcher.model.sample import Exemplar, SampleBatch
+from watcher.model.sample import SampleBatch
 from watcher.model.time import DAY, HOUR, Duration, Instant, floor
 
 REMEMBERED: Final[Duration] = 7 * DAY
@@ -173,7 +173,7 @@ class Track:
             for start, rows in found[key]:
                 self._touch(start, start + max(lane.width, 1), rows)
             if isinstance(lane, BinLane) and found[key]:
-                lane.mend(_rows_of(found[key], len(self.keys)))
+                lane.mend(rows_of(found[key], len(self.keys)))
         if not self.past.counts:
             return found
         shared = [change for changes in found.values() for change in changes] + self._came()
@@ -198,7 +198,7 @@ class Track:
 
     def _rejudged(self, changed: Mapping[str, list[Changed]]) -> Rows:
         """Judge again the rows that changed, in the bins that looked at the change; those that differ."""
-        differ = [np.zeros(0, np.intp)]
+        differ: list[Rows] = []
         for key, changes in changed.items():
             lane = self.lanes[key]
             if not lane.by_row:
@@ -206,7 +206,8 @@ class Track:
                 continue
             for since, until, rows in self._affected(lane, changes):
                 differ += self._rejudge(lane, since, until, rows)
-        return np.unique(np.concatenate(differ))
+        differ = [rows for rows in differ if rows.size]
+        return np.unique(np.concatenate(differ)) if differ else np.zeros(0, np.intp)
 
     def _affected(self, lane: Lane, changes: Iterable[Changed]) -> Iterator[tuple[Instant, Instant, Rows]]:
         """Rows by the earliest of their bins that changed: from when to when they look at the changes.
@@ -236,10 +237,11 @@ class Track:
         for first, count in lane.judged.runs(max(since, self.course.frozen_at), until):
             cells = len(every) if rows is None else len(rows)
             for start, bins in self.judge.runs(lane, first, count, cells):
-                codes = self.judge.codes(lane, start, bins, rows)
+                codes, hurts = self.judge.codes(lane, start, bins, rows)
                 if rows is None:
                     codes = lane.mask(start, codes)
                 starts = start + np.arange(bins, dtype=np.int64) * lane.width
+                lane.judged.hurt(starts, hurts, rows)
                 yield lane.judged.patch(starts, every if rows is None else rows, codes)
 
     def _judged(self, fresh: Sequence[tuple[Lane, list[Run]]]) -> list[Block]:
@@ -250,8 +252,10 @@ class Track:
         done: dict[str, list[Instant]] = {}
         for lane, first, count in pieces:
             for start, bins in self.judge.runs(lane, first, count, len(self.keys)):
-                codes = lane.mask(start, self.judge.codes(lane, start, bins, None))
+                codes, hurts = self.judge.codes(lane, start, bins, None)
+                codes = lane.mask(start, codes)
                 starts = start + np.arange(bins, dtype=np.int64) * lane.width
+                lane.judged.hurt(starts, hurts, None)
                 lane.judged.put(starts, codes)
                 done.setdefault(lane.key, []).extend(starts.tolist())
                 if isinstance(lane, BinLane):
@@ -261,6 +265,11 @@ class Track:
     def blocks(self, since: Instant, until: Instant) -> list[Block]:
         """Every judged bin that begins in a time."""
         return [self._spared(lane.judged.block(since, until)) for lane in self.lanes.values()]
+
+    def hurts(self, since: Instant, until: Instant) -> Iterator[tuple[Instant, Duration, Hurts]]:
+        """The breaching cells of judged bins that begin in a time."""
+        for lane in self.lanes.values():
+            yield from lane.judged.breaching(since, until)
 
     def _spared(self, block: Block) -> Block:
         """What one stream no longer lists is not gone while another one still holds it."""
@@ -291,21 +300,21 @@ class Track:
     def look(self, bin_: Bin, row: int) -> Look | None:
         """A judged bin once more, with all that explains it for a row; None where it is no longer at hand."""
         lane = self.lanes.get(bin_.lane)
-        if lane is None or bin_.start not in lane.judged:
+        if lane is None or bin_.start < self.held_from - TOGETHER or bin_.start not in lane.judged:
             return None
-        rows, at = None, row
-        if lane.by_row:
-            at = int(np.searchsorted(self.about, row))
-            together = at < len(self.about) <= MOST_LOOKED_AT and int(self.about[at]) == row
-            rows, at = (self.about, at) if together else (np.array([row]), 0)
-        of = -1 if rows is None or rows is self.about else row
+        rows, at = self._together(row) if lane.by_row else (None, row)
+        of = -1 if rows is None else int(rows[0])
         if (bin_, of) not in self._looked:
             self._looked = {(bin_, of): self.judge.look(lane, bin_.start, rows, at)}
         return replace(self._looked[bin_, of], at=at)
 
-    def exemplars(self, bin_: Bin, row: int, after: Instant, until: Instant) -> list[Exemplar]:
-        """Raw records of one row, of a time, the oldest first."""
-        return list(self.lanes[bin_.lane].exemplars(row, after, until))
+    def _together(self, row: int) -> tuple[Rows, int]:
+        """Rows that are explained together with one, and its place among them."""
+        at = int(np.searchsorted(self.about, row))
+        if at == len(self.about) or int(self.about[at]) != row:
+            return np.array([row]), 0
+        first = at - at % MOST_LOOKED_AT
+        return self.about[first : first + MOST_LOOKED_AT], at - first
 
     # --- forgetting
 
@@ -337,7 +346,6 @@ class Track:
         widest = max((lane.width for lane in self.lanes.values()), default=0)
         self.past.forget(judged_from, max(self._horizon, 3 * widest))
         for lane in self.lanes.values():
-            lane.judged.forget(judged_from - TOGETHER)
             lane.forget(self.needed(lane, judged_from))
             if isinstance(lane, BinLane):
                 lane.done()
@@ -380,7 +388,7 @@ class Track:
         total = len(self.keys)
         other.past.move(places, total)
         self.past.move(np.arange(total), total)
-        self.past.join(other.past)
+        self.past.join(other.past, total)
         self.course.join(other.course, places)
         for lane in other.lanes.values():
             lane.move(places, self.keys)
@@ -389,10 +397,3 @@ class Track:
         self.groups.left |= {int(places[row]): since for row, since in other.groups.left.items()}
         self.accept_from = max(self.accept_from, other.accept_from)
         self.held_from = max(self.held_from, other.held_from)
-
-
-def _rows_of(changes: Sequence[Changed], total: int) -> Rows:
-    """All rows that some changes are of."""
-    if any(rows is None for _, rows in changes):
-        return np.arange(total)
-    return np.unique(np.concatenate([rows for _, rows in changes if rows is not None]))

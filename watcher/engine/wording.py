@@ -1,13 +1,14 @@
 """Words of incidents: summaries by the rule's template, and how far a wider incident reaches."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from watcher.engine.extent import Extent
 from watcher.model.incident import Evidence
 from watcher.model.labels import LabelSet
 from watcher.model.rule import Rule
-from watcher.model.time import rfc3339
+from watcher.model.time import Instant, rfc3339
 
 NAMED: Final = 10
 """Leaves of a wider incident that evidence names; the summary says how many there are."""
@@ -34,6 +35,13 @@ def _filled(rule: Rule, labels: LabelSet, evidence: Evidence, about: str) -> str
     words = _Words({**dict(labels), **evidence.words})
     words.update(subject=about, text=evidence.text or UNSAID, since=rfc3339(evidence.start))
     return rule.summary.format_map(words)
+
+
+def healthy(found: Evidence, opened_at: Instant) -> Evidence:
+    """The reading that ended an incident: one that never came back is not told as if it had."""
+    if (now_usual := found.words.get("now_usual")) is None:
+        return found
+    return replace(found, text=f"usual is {now_usual} since {rfc3339(opened_at)}: it did not come back")
 
 
 def subject(rule: Rule, labels: LabelSet, names: Names) -> str:

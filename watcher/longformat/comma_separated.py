@@ -56,6 +56,17 @@ def read_csv(lines: Iterable[str], file: str, table: SeriesTable, problems: Prob
         problems.add(Problem(file, max(line, rows.line_num), 1, f"not CSV: {error}", hint))
 
 
+def lines_of_csv(lines: Iterable[str]) -> Iterator[int]:
+    """The line at which each sample begins: a quoted cell may hold line breaks."""
+    rows = csv.reader(lines, strict=True)
+    next(rows, None)
+    line = rows.line_num + 1
+    for row in rows:
+        if row:
+            yield line
+        line = rows.line_num + 1
+
+
 class Place:
     """Where a chunk of rows begins."""
 

@@ -49,6 +49,11 @@ def read_json_lines(
         yield _samples(rows, table)
 
 
+def lines_of_json(lines: Iterable[str]) -> Iterator[int]:
+    """The line of each sample."""
+    return (line for line, text in enumerate(lines, 1) if text.strip())
+
+
 def _problem(file: str, line: int, error: ValueError) -> Problem:
     if isinstance(error, orjson.JSONDecodeError):
         return Problem(file, line, error.colno, f"not JSON: {error.msg}", "write one object a line")

@@ -46,7 +46,7 @@ def writer(path: Path | None, labels: Sequence[str]) -> Iterator[Writer]:
             with _parquet(path, columns) as found:
                 yield found
         else:
-            with _opened(path) as text:
+            with opened(path) as text:
                 is_json = ".jsonl" in path.suffixes or ".ndjson" in path.suffixes
                 yield _JsonLines(text) if is_json else _Csv(text, columns)
     except OSError as error:
@@ -54,7 +54,12 @@ def writer(path: Path | None, labels: Sequence[str]) -> Iterator[Writer]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
+def opened(path: Path) -> Iterator[TextIO]:
+    """A file to write text to; one named `.gz` is packed.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     if path.suffix == ".gz":
         with gzip.open(path, "wt", encoding="utf-8", newline="", compresslevel=6) as text:
             yield text

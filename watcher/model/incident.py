@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from watcher.model.act import Act
 from watcher.model.labels import LabelSet
 from watcher.model.rule import Severity
 from watcher.model.time import Instant
@@ -82,6 +83,20 @@ class Wider:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """What an episode amounts to so far, by all of its readings."""
+
+    peak: Evidence | None = None
+    """The worst reading."""
+    affected: float | None = None
+    """Requests hurt beyond what was expected."""
+    returns: int = 0
+    """How often it came back within its rule's `reopen_within`."""
+    flapping: bool = False
+    """It came back so often that it counts as one that flaps."""
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
     """One change of one episode: the engine's only output.
 
@@ -107,6 +122,43 @@ class Transition:
     """It is recorded, and told to nobody: a wider incident tells, or the change is too small."""
     shadow: bool = False
     """Its rule is on trial."""
+    figures: Figures | None = None
+    """None: they are as they were."""
+    act: Act | None = None
+    """What a person did that led to it."""
+    drill: bool = False
+    """It only shows how an incident goes: nothing was judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An act that nobody has applied yet, and the incident as the book held it when that was seen."""
+
+    act: Act
+    incident: "Incident"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end that a person put to what went on of an incident's key."""
+
+    key: IncidentKey
+    at: Instant
+    """In event time."""
+    row: int = 0
+    """The newest row of the journal when it was applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """One resource that an origin feeds which is in trouble."""
+
+    source: str
+    resource: str
+    name: str
+    """What people call it."""
+    hurt: bool
+    """It has an open incident of its own; else it is about to be hurt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +182,22 @@ class Incident:
     drill: bool = False
     shadow: bool = False
     """Of a rule on trial: told to nobody."""
+    acknowledged_by: str = ""
+    unack_at: Instant | None = None
+    """When an acknowledgement lapses: the incident is open again, and reminded of."""
+    assignee: str = ""
+    snoozed_until: Instant | None = None
+    """Until then no opening and no reminder is told; an all-clear is."""
+    returns: int = 0
+    """How often it came back within its rule's `reopen_within`."""
+    flapping: bool = False
+    """It came back so often that it counts as one that flaps."""
+    peak: Evidence | None = None
+    """The worst reading, as far as it was kept."""
+    affected: float | None = None
+    """Requests hurt beyond what was expected, over the whole incident."""
+    affects: tuple[Affected, ...] = ()
+    """What its origin feeds: not stored, but filled in from the inventory where it is shown or told."""
 
     @property
     def over(self) -> bool:

@@ -58,6 +58,7 @@ METRICS: Final[Mapping[str, Metric]] = {
         Metric("watcher_failed", Kind.GAUGE, "boolean", ("stream", "family")),
         Metric("watcher_requests", Kind.COUNT, "requests"),
         Metric("watcher_throttled_requests", Kind.COUNT, "requests"),
+        Metric("watcher_target_up", Kind.GAUGE, "boolean", ("target",)),
     )
 }
 

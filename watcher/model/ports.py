@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from watcher.model.incident import Change, Incident, Status, Transition
+from watcher.model.act import Act
+from watcher.model.incident import Asked, Change, Incident, Status, Transition
 from watcher.model.inventory import ItemEvent, Known
 from watcher.model.message import Due, Message, Owed, Telling
 from watcher.model.rule import Severity
 from watcher.model.sample import Cursor, Poll, SampleBatch, Sight
 from watcher.model.snapshot import EngineDump, Kept, TrackState
+from watcher.model.statistics import Brief
 from watcher.model.time import Duration, Instant
 
 
@@ -36,6 +38,8 @@ class Tick:
     """Where the engine stands with this tick; None where that has not changed."""
     kept: Kept | None = None
     """A snapshot that has become durable: a restart begins from it instead of the one before."""
+    acts: Sequence[Act] = ()
+    """What people asked for, with the event time at which it counts; an end is also a transition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Committed:
 
     change: Change
     incident: Incident
+    act: Act | None = None
+    """What a person did that led to it."""
 
 
 class Book(Protocol):
@@ -86,6 +92,8 @@ class Ticked:
     at: Instant
     """What the engine was told the time was; 0 where an older watcher did not write it down."""
     batches: Sequence[SampleBatch]
+    row: int = 0
+    """The last row of the journal that holds one of them."""
 
 
 class Snapshots(Protocol):
@@ -164,14 +172,31 @@ class Errand:
     """End of the span to read once more; None is all that has been read."""
 
 
-class Outbox(Protocol):
-    """The durable queue of messages owed."""
+class Acts(Protocol):
+    """What people did that no tick holds yet."""
 
-    async def claim(self, target: str, *, at: Instant, lease: Duration, limit: int) -> Sequence[Due]:
-        """Due rows of one target, leased until `at + lease`: opened before resolved, critical first."""
+    async def waiting(self, at: Instant) -> Sequence[Asked]:
+        """What was asked, the oldest first; then acknowledgements that have run out.
+
+        Raises:
+            StoreUnavailable: it could not be answered in time.
+        """
         ...
 
-    async def done(self, rows: Sequence[Due], *, at: Instant, detail: str) -> None:
+
+class Outbox(Protocol):
+    """The durable queue of messages owed. Who marks rows names them by their claim: a later one voids it."""
+
+    async def claim(
+        self, target: str, *, at: Instant, lease: Duration, limit: int, urgent: bool = False
+    ) -> Sequence[Due]:
+        """Due rows of one target, leased until `at + lease`: critical first, openings before endings.
+
+        Openings that wait for a group of which a row is due come with it. `urgent` is critical ones alone.
+        """
+        ...
+
+    async def done(self, rows: Sequence[Due], *, at: Instant, reason: str, detail: str) -> None:
         """They were told; the next reminder, where one is owed, is scheduled in the same transaction."""
         ...
 
@@ -179,12 +204,20 @@ class Outbox(Protocol):
         """They need not be told, for a named reason."""
         ...
 
+    async def postponed(self, rows: Sequence[Due], *, at: Instant, reason: str, until: Instant) -> None:
+        """They were not attempted: due again at `until`. An empty reason leaves the one before."""
+        ...
+
     async def failed(self, rows: Sequence[Due], *, at: Instant, error: str, retry_at: Instant | None) -> None:
         """An attempt failed: due again at `retry_at`, or dead when that is None."""
         ...
 
-    async def next_due(self, target: str) -> Instant | None:
-        """When the earliest open row of the target is due; None when there is none."""
+    async def hurry(self, target: str, *, at: Instant) -> None:
+        """What waits for another attempt is due now: the target takes messages again."""
+        ...
+
+    async def next_due(self, target: str, *, urgent: bool = False) -> Instant | None:
+        """When the earliest open row of the target is due or its claim ends; None when there is none."""
         ...
 
 
@@ -201,6 +234,7 @@ class IncidentQuery:
     limit: int = 100
     shadow: bool | None = None
     """Those of rules on trial: only, or not at all."""
+    assignee: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +244,16 @@ class TimelineEntry:
     at: Instant
     kind: str
     text: str
+    who: str = ""
+    """The person whose act it was; empty for watcher itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One incident and what became of it."""
+
+    incident: Incident
+    timeline: Sequence[TimelineEntry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +267,10 @@ class Delivery:
     attempts: int
     at: Instant
     detail: str
+    reason: str = ""
+    """The last decision about it, by its name."""
+    route: str = ""
+    """The route that owed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +297,22 @@ class History(Protocol):
 
     async def incident(self, incident_id: str) -> Incident | None:
         """By full id, or by a prefix that names exactly one."""
+        ...
+
+    async def beginning(self, prefix: str) -> Sequence[Incident]:
+        """Those whose id begins so, the newest first, ten at most."""
+        ...
+
+    def briefs(self, query: IncidentQuery) -> AsyncIterator[Sequence[Brief]]:
+        """What the filter selects, for statistics: all of it but drills, a page at a time."""
+        ...
+
+    def stories(self, query: IncidentQuery) -> AsyncIterator[Sequence[Story]]:
+        """What the filter selects, the oldest first, each with its timeline: all of it, a page at a time."""
+        ...
+
+    async def acts(self, incident_id: str) -> Sequence[Act]:
+        """What people did to it, in order; what was refused and what waits, too."""
         ...
 
     async def timeline(self, incident_id: str) -> Sequence[TimelineEntry]:

@@ -3,8 +3,11 @@
 import math
 from collections.abc import Mapping
 
-from watcher.model.incident import Evidence, Incident
-from watcher.model.time import Instant, rfc3339
+from watcher.model.act import Act
+from watcher.model.figures import duration, time_to_acknowledge, time_to_detect, time_to_resolve
+from watcher.model.incident import Evidence, Incident, Status
+from watcher.model.ports import Delivery, TimelineEntry
+from watcher.model.time import SECOND, Duration, Instant, rfc3339
 
 
 def incident_json(incident: Incident) -> dict[str, object]:
@@ -27,6 +30,58 @@ def incident_json(incident: Incident) -> dict[str, object]:
         "recovery": None if incident.recovery is None else evidence_json(incident.recovery),
         "drill": incident.drill,
         "shadow": incident.shadow,
+        "acknowledged_by": incident.acknowledged_by or None,
+        "acknowledged_until": _time(incident.unack_at) if incident.status is Status.ACKNOWLEDGED else None,
+        "assignee": incident.assignee or None,
+        "snoozed_until": _time(incident.snoozed_until),
+        "returns": incident.returns,
+        "flapping": incident.flapping,
+        "peak": None if incident.peak is None else evidence_json(incident.peak),
+        "requests_affected": _figure(incident.affected),
+        "affects": [
+            {"source": one.source, "resource": one.resource, "name": one.name, "hurt": one.hurt}
+            for one in incident.affects
+        ],
+        "duration_seconds": _seconds(duration(incident)),
+        "time_to_detect_seconds": _seconds(time_to_detect(incident)),
+        "time_to_acknowledge_seconds": _seconds(time_to_acknowledge(incident)),
+        "time_to_resolve_seconds": _seconds(time_to_resolve(incident)),
+    }
+
+
+def entry_json(entry: TimelineEntry) -> dict[str, object]:
+    """One line of a timeline; `who` is null for watcher itself."""
+    return {"at": rfc3339(entry.at), "kind": entry.kind, "text": entry.text, "who": entry.who or None}
+
+
+def delivery_json(row: Delivery) -> dict[str, object]:
+    """Who was told, why, and how that went."""
+    return {
+        "target": row.target,
+        "telling": str(row.telling),
+        "state": row.state,
+        "reason": row.reason,
+        "route": row.route,
+        "attempts": row.attempts,
+        "at": rfc3339(row.at),
+        "detail": row.detail,
+    }
+
+
+def act_json(act: Act) -> dict[str, object]:
+    """What a person did, and what became of it."""
+    return {
+        "id": act.id,
+        "incident": act.incident_id,
+        "kind": str(act.kind),
+        "who": act.who,
+        "text": act.text,
+        "until": _time(act.until),
+        "asked_at": rfc3339(act.asked_at),
+        "state": str(act.state),
+        "applied_at": _time(act.applied_at),
+        "effective_at": _time(act.effective_at),
+        "detail": act.detail,
     }
 
 
@@ -46,6 +101,10 @@ def evidence_json(evidence: Evidence) -> dict[str, object]:
 
 def _time(instant: Instant | None) -> str | None:
     return None if instant is None else rfc3339(instant)
+
+
+def _seconds(duration: Duration | None) -> float | None:
+    return None if duration is None else duration / SECOND
 
 
 def _figure(value: float | None) -> float | None:

@@ -91,4 +91,7 @@ class Rule:
     """`params` as they are for each severity, where there are several."""
     mode: Mode = Mode.LIVE
     extends: str = ""
+    reopen_within: Duration = 0
+    """How soon after its end trouble is the same incident that comes back, from `resolved_at` to its first
+    breaching bin; 0: never."""
     """The rule it was written as a change of."""

@@ -11,6 +11,23 @@ from watcher.model.time import Duration, Instant
 
 
 @dataclass(frozen=True, slots=True)
+class EpisodeState:
+    """An episode as it was at the edge: what its row's lifecycle does not know of it."""
+
+    opened_at: Instant
+    resolved_at: Instant | None
+    """None while it goes on."""
+    highest: int
+    returns: int
+    comebacks: tuple[Instant, ...] = ()
+    """When it last came back."""
+    hurt: float = 0.0
+    """Events beyond what was expected, in all of its bins."""
+    peak: tuple[float, float, Instant, Instant] | None = None
+    """Its worst reading: seen, expected, start and end of the bin."""
+
+
+@dataclass(frozen=True, slots=True)
 class RowState:
     """The lifecycle of one group that is not inactive, at its track's frozen edge."""
 
@@ -33,6 +50,7 @@ class RowState:
     """Known time since it was last as bad as each severity, the lowest first."""
     slots: tuple[Instant, ...] = ()
     """Of `for: N of M`: the newest known bins, the newest first."""
+    episode: EpisodeState | None = None
 
 
 @dataclass(frozen=True, slots=True)

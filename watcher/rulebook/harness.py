@@ -6,8 +6,9 @@ A case starts at the Unix epoch, so a time is the same number as the duration si
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
-from watcher.engine import binding
+from watcher.engine import binding, inspection
 from watcher.engine.engine import Engine
 from watcher.errors import ConfigurationError, Problem
 from watcher.model.incident import Change, IncidentKey, Transition
@@ -20,6 +21,10 @@ from watcher.rulebook.loader import bind, load_rule
 from watcher.rulebook.packs import whole_document
 from watcher.rulebook.series import Series
 from watcher.rulebook.timeline import SOURCE, Timeline
+
+_EVER: Final[Instant] = -(1 << 62)
+_BAD: Final = frozenset({"pending", "firing"})
+"""States that a group only gets into when no gate stops it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,10 @@ def _differences(rule: Rule, tests: RuleTests, case: Case) -> Iterator[tuple[int
     play.rest()
     for at, expected in enumerate(case.expect):
         if expected.incidents is not None:
-            yield from ((at, what) for what in _wrong_incidents(play.story.told(), expected.incidents))
+            told = play.story.told()
+            yield from ((at, what) for what in _wrong_incidents(told, expected.incidents))
+            quiet = _quiet(told, expected.incidents)
+            yield from ((at, what) for what in _stops(rule, _timeline(tests, case), keys, quiet))
 
 
 def _timeline(tests: RuleTests, case: Case) -> Timeline:
@@ -152,6 +160,7 @@ class _Play:
     def __init__(self, rule: Rule, line: Timeline) -> None:
         self.engine = Engine([bind(rule)])
         self.story = Story()
+        self._rule = rule
         self._line = line
 
     def until(self, at: Instant) -> None:
@@ -161,6 +170,13 @@ class _Play:
     def rest(self) -> None:
         """Judge all that is left."""
         self._judge(self._line.rest())
+
+    def stop(self, key: IncidentKey, at: Instant) -> str:
+        """Which gate kept a group quiet in the newest bin that had ended by a time; empty where none did."""
+        ended = [one for one in inspection.judged(self.engine, key, _EVER, at + 1) if one.end <= at]
+        newest = ended[-1] if ended else None
+        gate = inspection.stop(inspection.asked(self._rule, newest, self.engine.state(key)))
+        return "" if gate is None else inspection.stopped_by(gate)
 
     def _judge(self, sent: Iterable[tuple[Instant, Sequence[SampleBatch]]]) -> None:
         for end, batches in sent:
@@ -185,7 +201,10 @@ def _wrong_states(play: _Play, keys: Sequence[IncidentKey], expected: Expectatio
     for key in meant:
         state = play.engine.state(key)
         if state != expected.state:
-            yield f"expected {expected.state} at {when}, but {_called(key.labels)} is {state}"
+            is_quiet = expected.state in _BAD and state != "firing"
+            why = play.stop(key, expected.at or 0) if is_quiet else ""
+            wrong = f"expected {expected.state} at {when}, but {_called(key.labels)} is {state}"
+            yield f"{wrong}; {why}" if why else wrong
         elif expected.severity is not None and expected.severity != (now := play.story.severity(key)):
             yield f"expected {expected.severity} at {when}, but {_called(key.labels)} is {now}"
 
@@ -204,6 +223,33 @@ def _wrong_incidents(told: Sequence[Transition], expected: Sequence[ExpectedInci
             if want != got[name]:
                 words = f"expected {_word(name, want)}, got {_word(name, got[name])}"
                 yield f"{name}: {words} ({_shown(incident)})"
+
+
+def _quiet(
+    told: Sequence[Transition], expected: Sequence[ExpectedIncident]
+) -> Iterator[tuple[Instant, Mapping[str, str]]]:
+    """Starts and labels of incidents that were expected, and of which none came."""
+    came = [(one.opened_at, dict(one.key.labels)) for one in told]
+    for one in expected:
+        opened = one.opened_at
+        if opened is not None and not any(at == opened and _has(of, one.labels) for at, of in came):
+            yield opened, one.labels
+
+
+def _stops(
+    rule: Rule,
+    line: Timeline,
+    keys: Sequence[IncidentKey],
+    quiet: Iterable[tuple[Instant, Mapping[str, str]]],
+) -> Iterator[str]:
+    """Which gate stopped each of them in the bin that it was to begin with: judged again, up to there."""
+    play = _Play(rule, line)
+    for opened, labels in sorted(quiet, key=lambda one: one[0]):
+        end = opened + line.width
+        play.until(end)
+        for key in (key for key in keys if _has(dict(key.labels), labels)):
+            if why := play.stop(key, end):
+                yield f"{_called(key.labels)} at {format_duration(opened)}: {why}"
 
 
 def _has(labels: object, wanted: Mapping[str, str]) -> bool:

@@ -23,6 +23,7 @@ from watcher.rulebook.meaning import (
     summary_fields,
 )
 from watcher.rulebook.packs import rule_files, whole_document
+from watcher.rulebook.salvage import place_of, salvaged
 
 CADENCE: Final = MINUTE
 """How often a source is polled unless it says otherwise."""
@@ -53,18 +54,31 @@ def lint(paths: Sequence[Path]) -> list[Finding]:
 
 
 def lint_file(path: Path) -> list[Finding]:
-    """Findings on one rule file; what cannot be read is a finding too."""
+    """Findings on one rule file; what cannot be read is a finding too, and the rest is checked."""
     try:
         document = whole_document(path)
-        subject = Subject(document, load_rule(document))
     except ConfigurationError as error:
-        return [Finding(problem, "readable") for problem in error.problems]
-    found = [
+        return _unread(error)
+    try:
+        found = _checked(Subject(document, load_rule(document)))
+    except ConfigurationError as error:
+        found, rest = _unread(error), salvaged(document, error.problems)
+        if rest is not None:
+            left = _checked(Subject(document, rest.rule))
+            found += [one for one in left if not rest.lost.intersection(place_of(document, one.problem)[:1])]
+    return sorted(found, key=lambda finding: finding.problem)
+
+
+def _unread(error: ConfigurationError) -> list[Finding]:
+    return [Finding(problem, "readable") for problem in error.problems]
+
+
+def _checked(subject: Subject) -> list[Finding]:
+    return [
         Finding(problem, check.__name__, _LEVELS.get(check, Level.ERROR))
         for check in CHECKS
         for problem in check(subject)
     ]
-    return sorted(found, key=lambda finding: finding.problem)
 
 
 def file_name(subject: Subject) -> Iterator[Problem]:
@@ -125,6 +139,24 @@ def hold_long_enough(subject: Subject) -> Iterator[Problem]:
         yield subject.document.problem(("for",), what, f"two bins are {format_duration(2 * CADENCE)}")
 
 
+def bins_fit(subject: Subject) -> Iterator[Problem]:
+    """What judges so much at once says nothing of bins that do not go into it."""
+    params, proof = subject.rule.params, proof_file(subject.path)
+    if "bin" not in type(params).model_fields or not proof.is_file():
+        return
+    try:
+        tests = load_tests(proof)
+    except ConfigurationError:
+        return  # told by `proven`
+    held: int = getattr(params, "bin", 0)
+    width = tests.file.width
+    if width and held % width:
+        line = tests.document.mark(("width",)).line
+        what = f"bin: {format_duration(held)} does not hold bins of {format_duration(width)}"
+        hint = f"those of {proof.name}:{line} would never be judged; write {format_duration(width)}"
+        yield subject.document.problem(("with", "bin"), what, hint)
+
+
 def proven(subject: Subject) -> Iterator[Problem]:
     """A rule stands with its proof: once firing, once staying quiet, once recovering."""
     proof = proof_file(subject.path)
@@ -160,6 +192,7 @@ CHECKS: Final[Sequence[Check]] = (
     hold_long_enough,
     *possible.CHECKS,
     summary_fields,
+    bins_fit,
     proven,
 )
 _LEVELS: Final[Mapping[Check, Level]] = {hold_long_enough: Level.INFO}

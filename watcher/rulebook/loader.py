@@ -18,6 +18,7 @@ from watcher.engine.engine import BoundRule
 from watcher.errors import ConfigurationError, Problem
 from watcher.model.labels import Selector
 from watcher.model.rule import Mode, NofM, Provenance, Rule, Severity
+from watcher.model.time import DAY, Duration, format_duration
 from watcher.rulebook import variants
 from watcher.rulebook.detectors import detector, known
 from watcher.rulebook.holding import HoldField
@@ -40,7 +41,7 @@ FIELDS: Final = (
 """What every rule has (design, section 8); one that `extends` another has what differs."""
 ORDER: Final = (
     *("rule", "extends", "detector", "match", "by", "with", "clear_when", "for", "keep_firing_for"),
-    *("severity", "mode", "summary", "why", "false_alarms", "runbook"),
+    *("reopen_within", "severity", "mode", "summary", "why", "false_alarms", "runbook"),
 )
 """The order they stand in, with those that a rule may have."""
 
@@ -55,6 +56,12 @@ def _is_template(text: str) -> str:
         if name is not None and (form or conversion or not name.isidentifier()):
             raise ValueError(f"{{{name}}} is not a plain field such as {{subject}}; write {{{{ for a brace")
     return text
+
+
+def _is_soon(within: Duration) -> Duration:
+    if within > DAY:
+        raise ValueError(f"{format_duration(within)} is too long to be the same trouble; write 1d or less")
+    return within
 
 
 class RuleFile(BaseModel):
@@ -78,6 +85,9 @@ class RuleFile(BaseModel):
         default=0, alias="for", description="how long a breach lasts before it fires, or 3 of 5 bins"
     )
     keep_firing_for: DurationField = Field(default=0, description="how long it is clear before it recovers")
+    reopen_within: Annotated[DurationField, AfterValidator(_is_soon)] = Field(
+        default=0, description="how soon after its end trouble is the same incident, which comes back"
+    )
     severity: _Word | dict[_Word, dict[str, Any] | None] = Field(
         description="one word, or parameters for each: {warning: {}, critical: {floor: 0.2}}"
     )
@@ -113,6 +123,7 @@ def load_rule(document: Document) -> Rule:
         params=parts.params,
         hold=0 if needs is not None else file.hold,
         keep_firing_for=file.keep_firing_for,
+        reopen_within=file.reopen_within,
         severity=Severity.parse(file.severity) if isinstance(file.severity, str) else min(parts.severities),
         summary=file.summary.strip(),
         why=file.why.strip(),

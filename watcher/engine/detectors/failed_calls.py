@@ -1,7 +1,7 @@
 """`failed_calls`: calls of an API that fail more than usual, or that fail in a way never seen before."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, Field
@@ -22,6 +22,7 @@ from watcher.engine.detector import (
     Usual,
     Verdict,
 )
+from watcher.engine.parts import with_parts
 from watcher.engine.share_memory import SLOT, ShareMemory, ShareParams
 from watcher.engine.shares import (
     LAG,
@@ -33,12 +34,11 @@ from watcher.engine.shares import (
 )
 from watcher.model.fields import DurationField
 from watcher.model.incident import Evidence
-from watcher.model.labels import LabelSet
 from watcher.model.time import DAY, HOUR, MINUTE, Instant
 from watcher.model.words import number, span
 
-SHOWN = 5
-"""Signatures that evidence names."""
+SAID_BY: Final = ("method", "url", "status", "reason")
+"""What the text calls a signature by."""
 
 
 class FailedCallsParams(ShareParams):
@@ -68,7 +68,7 @@ class FailedCalls(Plain):
     roles: Mapping[str, Role] = {
         "part": Role(),
         "whole": Role(wide=True),
-        "signatures": Role(optional=True, detail=("url", "method", "status", "reason")),
+        "signatures": Role(optional=True, detail=SAID_BY),
     }
 
     def __init__(self, params: FailedCallsParams) -> None:
@@ -122,18 +122,9 @@ class FailedCalls(Plain):
         if not self._is_rate:
             return self._signature(panel, verdict, row, since)
         found = explain_share(panel, verdict, row, since, noun="calls")
-        parts = panel.parts("signatures", row, panel.end - found.start)
-        named = tuple(_part(labels, count) for labels, count in list(parts.items())[:SHOWN])
-        return Evidence(
-            start=found.start,
-            end=found.end,
-            seen=found.seen,
-            expected=found.expected,
-            requests=found.requests,
-            text=found.text + (f"; most often {_words(named[0])}" if named else ""),
-            words=found.words,
-            parts=named,
-        )
+        if verdict.reading[row] == CLEAR:
+            return found
+        return with_parts(found, panel, row, role="signatures", whole="part", words=SAID_BY)
 
     def _signature(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
         window = lookback(panel, since)
@@ -163,14 +154,6 @@ class FailedCalls(Plain):
             Gate("history", past >= least, past, float(least), f"{span(round(past))} are known before it"),
             Gate("new", seen == 0, seen, 0.0, "no such call failed in that time"),
         )
-
-
-def _part(labels: LabelSet, count: float) -> Mapping[str, str]:
-    return {**dict(labels), "calls": number(count)}
-
-
-def _words(part: Mapping[str, str]) -> str:
-    return " ".join(part[name] for name in ("method", "url", "status", "reason") if name in part)
 
 
 DETECTOR: type[Detector] = FailedCalls

@@ -13,6 +13,7 @@ from watcher.engine.detector import (
     BREACH,
     CLEAR,
     UNKNOWN,
+    URGENT,
     Detector,
     Gate,
     Levels,
@@ -25,6 +26,7 @@ from watcher.engine.detector import (
     Usual,
     Verdict,
 )
+from watcher.engine.few import where_also
 from watcher.engine.level_memory import SLOT, LevelMemory
 from watcher.model.fields import DurationField
 from watcher.model.incident import Evidence
@@ -50,6 +52,14 @@ END: Final = 0.02
 HALF: Final = 30 * MINUTE
 SHRINKS: Final = 0.25
 """By how much of itself a purge's fall shrinks in its first quarter of an hour at least."""
+SOON: Final = 5 * MINUTE
+"""A collapse is looked at in three steps of this: a quarter of an hour."""
+KEPT: Final = (0.96, 0.9)
+"""How much of the fall of one and of two steps before must be left, for no cache to be filling."""
+CLOSELY: Final = (0.06, 0.2)
+"""And how small, of the fall, two deviations of chance of both must be to see it."""
+LATE: Final = (0.25, 0.9)
+"""How much of the next step's fall the first one must have, for the next to lie in it wholly; and itself."""
 KNOWS_WEEKS: Final = 7 * DAY
 MILDER: Final = 0.6
 """By how much more a row is taken to stray of which nothing is known; by nothing more once a week is."""
@@ -70,6 +80,9 @@ class LevelDropParams(BaseModel):
     refill: Annotated[
         float, Field(gt=0, le=1, description="a fall that shrank to less of its worst is a cache that fills")
     ] = 0.93
+    collapse: Annotated[
+        float, Field(gt=0, le=1, description="a fall by so much of the level waits for no `for`: see below")
+    ] = 0.15
     windows: Annotated[tuple[DurationField, ...], Field(min_length=1)] = (
         SHORT, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR,
     )  # fmt: skip
@@ -162,12 +175,13 @@ class LevelDrop(Plain):
         for one in self._asked(panel, usual):
             breach |= lasts & one.proven(self.params)
             lasts &= ~one.is_over
-        if breach.any():
-            breach &= ~self._fills(panel, usual)
+        breach = where_also(breach, panel, usual, lambda few, own: ~self._fills(few, own))
+        bad = np.where(where_also(breach, panel, usual, self._collapsed), URGENT, BREACH)
         unknown = np.isnan(value) | np.isnan(level) | ~(panel.value("weight") > 0)
         unknown |= np.isnan(panel.value("requests"))
-        reading = np.where(unknown, UNKNOWN, np.where(breach, BREACH, CLEAR)).astype(np.int8)
-        return Verdict(reading, value, level + np.zeros_like(value), {"spread": usual["spread"]})
+        reading = np.where(unknown, UNKNOWN, np.where(breach, bad, CLEAR)).astype(np.int8)
+        extra = {"spread": usual["spread"], "hour": usual["base"]}
+        return Verdict(reading, value, level + np.zeros_like(value), extra, of=panel.value("requests"))
 
     def _asked(self, panel: Panel, usual: Usual) -> Iterator[Asked]:
         limit = np.maximum(self.params.drop, self.params.relative * usual["level"]) + usual["habit"]
@@ -206,6 +220,28 @@ class LevelDrop(Plain):
         lasted = usual["level"] - _mean(panel, HALF, WAITS - HALF)[0] >= OVER * fall
         cannot_tell = (usual["known"] < NIGHTS) & (SURELY * by_chance > SHRINKS * fall)
         return fills | (cannot_tell & ~lasted)
+
+    def _collapsed(self, panel: Panel, usual: Usual) -> NDArray[np.bool_]:
+        """Whether a large fall stays where it is so exactly that no cache is filling: it is no purge.
+
+        That of a cache that fills within two hours (a time constant of 40 minutes) is left by 0.88 after
+        five minutes and by 0.78 after ten.
+        """
+        step = max(panel.width, SOON)
+        if 3 * step > FILLS_FOR:
+            return np.zeros(panel.value("value").shape, np.bool_)
+        found = [_mean(panel, SOON, back) for back in (0, step, 2 * step)]
+        now, before, first = (usual["level"] - mean for mean, _ in found)
+        chance = [_by_chance(usual, mean, requests) for mean, requests in found]
+        # Of a young row neither its nights are known nor how far neighbouring slots differ by chance.
+        is_large = np.minimum(now, before) >= self.params.collapse * usual["level"]
+        is_large &= usual["known"] >= NIGHTS
+        stays = (now >= KEPT[0] * before) & (now >= KEPT[1] * first) & (first >= LATE[0] * before)
+        near, far = (
+            2 * np.hypot(chance[0], other) <= of * now for other, of in zip(chance[1:], CLOSELY, strict=True)
+        )
+        collapsed: NDArray[np.bool_] = is_large & stays & np.where(first < LATE[1] * before, near, far)
+        return collapsed
 
     def gates(self, panel: Panel, usual: Usual, row: int) -> Sequence[Gate]:
         """Every question about one row: of the window that came furthest, the shortest of equals."""
@@ -258,6 +294,8 @@ class LevelDrop(Plain):
             "requests": number(requests),
             "range": f"{percent(low)} to {percent(high)}",
         }
+        if self._is_lasting(verdict, row, seen):
+            words["now_usual"] = words["seen"]
         return Evidence(
             start=panel.end - window,
             end=panel.end,
@@ -268,6 +306,12 @@ class LevelDrop(Plain):
             text=f"{words['seen']} over {words['requests']} requests, usually {words['expected']}",
             words=words,
         )
+
+    def _is_lasting(self, verdict: Verdict, row: int, seen: float) -> bool:
+        """Whether it is no breach only as a lower level has become usual: it is not what its hour was."""
+        hour = float(verdict.extra["hour"][row])
+        limit = max(self.params.drop, self.params.relative * hour)
+        return bool(verdict.reading[row] == CLEAR and hour - seen >= limit)
 
 
 def _by_chance(usual: Usual, mean: Floats, requests: Floats) -> Floats:

@@ -68,6 +68,7 @@ class LevelRise:
         "value": Role(over_time=True),
         "requests": Role(optional=True, wide=True),
     }
+    version: ClassVar[int] = 1
 
     def __init__(self, params: LevelRiseParams) -> None:
         """With its limits."""
@@ -109,6 +110,7 @@ class LevelRise:
         level = np.where(enough, np.exp(-found["level"]), np.nan)
         return {
             "level": level,
+            "hour": np.exp(-found["base"]),
             "spread": found["spread"],
             "chance": found["chance"],
             "habit": recalled["rises"],
@@ -135,7 +137,7 @@ class LevelRise:
         thin = panel.value("requests") < self.params.min_requests
         unknown = np.isnan(value) | np.isnan(level) | (thin & high)
         reading = np.where(unknown, UNKNOWN, np.where(high, BREACH, CLEAR)).astype(np.int8)
-        return Verdict(reading, value, level, {"limit": limit})
+        return Verdict(reading, value, level, {"limit": limit, "hour": usual["hour"]})
 
     def _limit(self, panel: Panel, usual: Usual) -> Floats:
         """What a bin has to reach."""
@@ -184,6 +186,8 @@ class LevelRise:
             "expected": _round(expected),
             "range": f"up to {_round(limit)}",
         }
+        if self._is_lasting(verdict, row):
+            words["now_usual"] = f"{words['seen']}{unit}"
         return Evidence(
             start=min(since, panel.start),
             end=panel.end,
@@ -194,6 +198,12 @@ class LevelRise:
             text=f"{words['seen']}{unit}, usually {words['expected']}{unit}",
             words=words,
         )
+
+    def _is_lasting(self, verdict: Verdict, row: int) -> bool:
+        """Whether it is no breach only as a higher level has become usual: it is not what its hour was."""
+        hour = float(verdict.extra["hour"][row])
+        limit = max(hour * self.params.factor, hour + self.params.rise)
+        return bool(verdict.reading[row] == CLEAR and verdict.seen[row] >= limit)
 
 
 MOST_PROOF: Final = 3.0

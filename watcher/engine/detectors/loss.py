@@ -78,7 +78,7 @@ class Loss(Plain):
 
     def reach(self) -> Reach:
         """An hour of bins, and memory."""
-        return Reach(window=HOUR, slot=SLOT, memory=self._memory.sizes())
+        return Reach(window=HOUR, slot=SLOT, memory=self._memory.sizes(), undated=True)
 
     def learn(self, memory: Memory, slot: Slot) -> None:
         """The slot's rate."""

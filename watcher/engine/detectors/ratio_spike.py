@@ -25,6 +25,8 @@ from watcher.engine.detector import (
     Usual,
     Verdict,
 )
+from watcher.engine.few import where_also
+from watcher.engine.parts import with_parts
 from watcher.engine.share_memory import SLOT, ShareMemory, ShareParams
 from watcher.engine.shares import (
     LAG,
@@ -63,6 +65,7 @@ class RatioSpike(Plain):
     """Roles: `part` (bad events) and `whole` (all events) of the same bins.
 
     With `among` (bad events of all kinds) a part breaches only where it is most of what is beyond usual.
+    `detail` (bad events by `status`) is not judged: evidence names the codes from it.
     """
 
     Params: ClassVar[type[BaseModel]] = RatioSpikeParams
@@ -72,6 +75,7 @@ class RatioSpike(Plain):
         "among": Role(optional=True, wide=True),
         "outer_part": Role(optional=True),
         "outer_whole": Role(optional=True),
+        "detail": Role(optional=True, detail=("status",)),
     }
 
     def __init__(self, params: RatioSpikeParams) -> None:
@@ -126,9 +130,9 @@ class RatioSpike(Plain):
         breach = (found.reading == BREACH) | (found.reading == STILL)
         if not breach.any():
             return found
-        reading = np.where(breach & self._drowns(panel, usual), CLEAR, found.reading)
+        reading = np.where(where_also(breach, panel, usual, self._drowns), CLEAR, found.reading)
         if self.params.outside:
-            reading = np.where(breach & self._told_outside(panel, usual), UNKNOWN, reading)
+            reading = np.where(where_also(breach, panel, usual, self._told_outside), UNKNOWN, reading)
         return replace(found, reading=reading.astype(np.int8))
 
     def _drowns(self, panel: Panel, usual: Usual) -> NDArray[np.bool_]:
@@ -144,8 +148,11 @@ class RatioSpike(Plain):
         return spikes(panel, ("outer_part", "outer_whole"), outside, self._outside) > 0
 
     def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
-        """The share over the whole breach so far, of how many, against the usual."""
-        return explain_share(panel, verdict, row, since, noun="requests")
+        """The share over the whole breach so far, of how many, against the usual, and mostly which codes."""
+        found = explain_share(panel, verdict, row, since, noun="requests")
+        if verdict.reading[row] == CLEAR:
+            return found
+        return with_parts(found, panel, row, role="detail", whole="part", words=("status",))
 
     def gates(self, panel: Panel, usual: Usual, row: int) -> Sequence[Gate]:
         """Those of the share, whether it drowns among others, and whether it is told outside."""

@@ -27,7 +27,7 @@ from watcher.engine.detector import (
 from watcher.model.fields import DurationField
 from watcher.model.incident import Evidence
 from watcher.model.sample import Floats
-from watcher.model.time import DAY, HOUR, MINUTE, Duration, Instant
+from watcher.model.time import DAY, HOUR, MINUTE, Instant
 from watcher.model.words import number, span
 
 CAUTION: Final = 0.3
@@ -44,6 +44,8 @@ AFTER_GAP: Final = 4.0
 """Bins for which it does."""
 FIRST_DAYS: Final = 0.5
 """By how much limits are wider on the first day; half of it on the second, a third on the third."""
+HALF: Final = 0.5
+"""Of narrower bins that are judged together at least so much must be known."""
 AHEAD: Final = 4 * HOUR
 """How much of the profile before a bin goes with what memory says of it, to follow the newest bins by."""
 
@@ -53,11 +55,13 @@ class TrafficAnomalyParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    bin: Annotated[DurationField, Field(gt=0, description="width of the stream's bins")] = MINUTE
-    strays: Annotated[float, Field(gt=0, description="a breach from so many spreads off the level on")] = 4.5
+    bin: Annotated[
+        DurationField, Field(gt=0, description="how much is judged at once: a bin, or narrower ones together")
+    ] = MINUTE
+    strays: Annotated[float, Field(gt=0, description="a breach from so many spreads off the level on")] = 5.5
     habit: Annotated[
         float, Field(ge=0, description="and from so many times what its ordinary days go beyond")
-    ] = 0.75
+    ] = 0.6
     effect: Annotated[float, Field(ge=0, description="and by so much of the level")] = 0.0
     direction: Annotated[
         Literal["both", "loss", "surge"], Field(description="whether less, more or either is a breach")
@@ -88,10 +92,11 @@ class _Found:
 
 
 class TrafficAnomaly:
-    """The value is a count or a level; what the vendor does not say is unknown, zero is a value."""
+    """The value is a count, or a level; what the vendor does not say is unknown, zero is a value."""
 
     Params: ClassVar[type[BaseModel]] = TrafficAnomalyParams
     roles: Mapping[str, Role] = {"value": Role()}
+    version: ClassVar[int] = 1
 
     def __init__(self, params: TrafficAnomalyParams) -> None:
         """With its limits."""
@@ -100,9 +105,10 @@ class TrafficAnomaly:
         self._pace = follow.Pace.of(memory=params.lately / width, day=DAY / width, caution=CAUTION)
 
     def reach(self) -> Reach:
-        """The bin alone; memory learns bin by bin."""
+        """What is judged at once, and no more; memory learns by the same."""
         sizes = {"state": len(follow.COLUMNS), "day": 1, **daily.sizes()}
-        return Reach(slot=self.params.bin, memory={**sizes, **tails.sizes("near"), **tails.sizes("far")})
+        memory = {**sizes, **tails.sizes("near"), **tails.sizes("far")}
+        return Reach(window=self.params.bin, slot=self.params.bin, memory=memory)
 
     # --- memory
 
@@ -182,9 +188,20 @@ class TrafficAnomaly:
 
     # --- verdicts
 
+    def _seen(self, panel: Panel) -> Floats:
+        """What is judged: a bin, or the last of narrower ones together; NaN where that is not known."""
+        alone, width = panel.value("value"), self.params.bin
+        if panel.width == width:
+            return np.where(np.abs(alone) <= follow.LARGEST, alone, np.nan)
+        if not 0 < panel.width < width or width % panel.width:
+            return np.full_like(alone, np.nan)
+        known = panel.known(width)
+        enough = np.isfinite(alone) & (known >= HALF * width)
+        return np.where(enough, self._value(panel.total("value", width), known), np.nan)
+
     def _find(self, panel: Panel, usual: Usual) -> _Found:
         """Every figure of every bin; NaN where unknown."""
-        value, state = panel.value("value"), {name: usual[name] for name in follow.COLUMNS}
+        value, state = self._seen(panel), {name: usual[name] for name in follow.COLUMNS}
         level = follow.carried(state, usual["now"]) + np.zeros_like(value)
         grain = follow.grain(state) + np.zeros_like(value)
         ready = state["bins"] >= follow.FIRST
@@ -201,10 +218,10 @@ class TrafficAnomaly:
 
     def judge(self, panel: Panel, usual: Usual) -> Verdict:
         """Breach where a bin is off by more than its own days explain; unknown until that is known."""
-        found, value = self._find(panel, usual), panel.value("value")
+        found, value = self._find(panel, usual), self._seen(panel)
         expected = np.where(found.by_season, usual["now"], found.level)
         breach = (found.score >= 1) & self._counts(value, expected)
-        unknown = np.isnan(value) | np.isnan(found.score) | (panel.width != self.params.bin)
+        unknown = np.isnan(value) | np.isnan(found.score)
         reading = np.where(unknown, UNKNOWN, np.where(breach, BREACH, CLEAR)).astype(np.int8)
         extra = {"strays": found.strays, "reach": found.limit * found.grain}
         return Verdict(reading, value, expected, extra)
@@ -224,11 +241,11 @@ class TrafficAnomaly:
 
     def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
         """The mean over the breach so far, against what it should be at this time."""
-        window = panel.end - min(since, panel.start)
-        mean = _mean(panel.total("value", window) * panel.width, panel.known(window))[row]
+        window = max(panel.end - min(since, panel.start), self.params.bin)
+        mean = self._value(panel.total("value", window), panel.known(window))[row]
         seen = float(mean if np.isfinite(mean) else verdict.seen[row])
         expected, reach = float(verdict.expected[row]), float(verdict.extra["reach"][row])
-        seen, expected, reach = (figure * self._rate(panel.width) for figure in (seen, expected, reach))
+        seen, expected, reach = (figure * self._rate() for figure in (seen, expected, reach))
         unit = f" in {span(self.params.per)}" if self.params.per not in {None, MINUTE} else ""
         unit = " a minute" if self.params.per == MINUTE else unit
         when = "usually" if np.isfinite(expected) else ""
@@ -245,13 +262,13 @@ class TrafficAnomaly:
             words={**words, "range": f"{_round(low)} to {_round(high)}" if np.isfinite(reach) else ""},
         )
 
-    def _rate(self, width: Duration) -> float:
-        return 1.0 if self.params.per is None else self.params.per / max(width, 1)
+    def _rate(self) -> float:
+        return 1.0 if self.params.per is None else self.params.per / self.params.bin
 
     def gates(self, panel: Panel, usual: Usual, row: int) -> Sequence[Gate]:
         """Whether enough is known, how far off it is, and whether that is the side and size asked for."""
         found, verdict = self._find(panel, usual), self.judge(panel, usual)
-        value, bins = float(panel.value("value")[row]), float(follow.filled(usual["bins"])[row])
+        value, bins = float(self._seen(panel)[row]), float(follow.filled(usual["bins"])[row])
         known = Gate("known", bool(np.isfinite(value)), _figure(value), text="the bin has a value")
         least = follow.FIRST
         past = Gate("history", bins >= least, bins, least, "enough bins came to know how far it strays")
@@ -263,8 +280,8 @@ class TrafficAnomaly:
         if not off.passed:
             text = "off its season, as a share of what that takes"
             off = Gate("strays", score >= 1, score, 1.0, text) if found.by_season[row] else off
-        sides = self._side(panel.value("value"), verdict.expected)
-        counts = bool(self._counts(panel.value("value"), verdict.expected)[row])
+        sides = self._side(verdict.seen, verdict.expected)
+        counts = bool(self._counts(verdict.seen, verdict.expected)[row])
         side = {"both": "either way", "loss": "below", "surge": "above"}[self.params.direction]
         least_off = self.params.effect * abs(expected)
         return known, past, off, Gate("effect", counts, float(sides[row]), least_off, f"far enough, {side}")
