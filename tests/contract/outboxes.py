@@ -17,5 +17,5 @@ async def claim(store: Store, *, at: Instant = NOON, target: str = "mail/0", lim
 async def tell(store: Store, *, at: Instant = NOON) -> list[Telling]:
     """Claim all that is due and mark it as told."""
     rows = await claim(store, at=at)
-    await store.outbox.done(rows, at=at, detail="250 OK")
+    await store.outbox.done(rows, at=at, reason="told", detail="250 OK")
     return [row.telling for row in rows]

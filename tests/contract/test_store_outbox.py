@@ -116,7 +116,7 @@ async def test_a_row_that_will_never_be_taken_is_dead_and_says_why(store: Store)
 
     assert await store.outbox.next_due("mail/0") is None
     assert await store.history.deliveries(committed[0].incident.id) == [
-        Delivery("mail/0", Telling.OPENED, "dead", 1, NOON + 1, "550 no such user")
+        Delivery("mail/0", Telling.OPENED, "dead", 1, NOON + 1, "550 no such user", "given up")
     ]
 
 
@@ -166,7 +166,7 @@ FOLLOWING: list[Owed] = [Owed("mail/0", NOON), Owed("slack/0", NOON, follows=Tru
 async def test_an_end_is_told_where_the_opening_was_told_whatever_the_routes_say_now(store: Store) -> None:
     await store.apply(FIRST, owed=[owed("slack/0")])
     opening = await claim(store, target="slack/0")
-    await store.outbox.done(opening, at=NOON, detail="")
+    await store.outbox.done(opening, at=NOON, reason="told", detail="")
     await store.apply(OVER, owed=FOLLOWING)
 
     assert [row.telling for row in await claim(store, target="slack/0")] == [Telling.RESOLVED]
@@ -229,7 +229,7 @@ async def test_a_withdrawal_follows_an_opening_that_is_being_sent(store: Store) 
     await store.apply(FIRST, owed=[owed()])
     sending = await claim(store)
     await store.apply(withdrawn(FIRST, decided=NOON + HOUR), owed=[owed()])
-    await store.outbox.done(sending, at=NOON, detail="")
+    await store.outbox.done(sending, at=NOON, reason="told", detail="")
 
     assert await tell(store) == [Telling.WITHDRAWN]
 
@@ -280,8 +280,8 @@ async def test_marking_a_row_twice_is_marking_it_once(store: Store) -> None:
     """A courier whose lease ran out may come late."""
     await store.apply(FIRST, owed=REPEATED)
     rows = await claim(store)
-    await store.outbox.done(rows, at=NOON, detail="first")
-    await store.outbox.done(rows, at=NOON + 1, detail="second")
+    await store.outbox.done(rows, at=NOON, reason="told", detail="first")
+    await store.outbox.done(rows, at=NOON + 1, reason="told", detail="second")
     await store.outbox.failed(rows, at=NOON + 2, error="third", retry_at=NOON + 3)
 
     assert await deliveries(store) == [("opened", "done"), ("reminder", "due")]
@@ -301,7 +301,7 @@ async def test_a_large_backlog_is_claimed_in_parts_each_row_once(store: Store) -
 
     assert [len(part) for part in parts] == [300, 300, 100, 0]
     assert len({row.id for part in parts for row in part}) == 700
-    await store.outbox.done([row for part in parts for row in part], at=NOON, detail="")
+    await store.outbox.done([row for part in parts for row in part], at=NOON, reason="told", detail="")
     assert await store.history.backlog() == {}
 
 

@@ -44,7 +44,7 @@ async def test_one_reminder_follows_when_the_opening_is_still_being_sent_as_its_
     sending = await claim(store)
     await store.apply(OVER, owed=[owed()])
     await store.apply(reopened(FIRST, decided=NOON + HOUR), owed=REPEATED)
-    await store.outbox.done(sending, at=NOON, detail="")
+    await store.outbox.done(sending, at=NOON, reason="told", detail="")
 
     assert await tell(store, at=NOON + HOUR) == [Telling.REMINDER]
 

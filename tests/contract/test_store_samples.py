@@ -14,12 +14,12 @@ from watcher.errors import LeaseLost
 from watcher.model.labels import label_set
 from watcher.model.ports import Wanted
 from watcher.model.sample import SampleBatch
-from watcher.model.time import DAY, HOUR, MINUTE
+from watcher.model.time import DAY, HOUR, MINUTE, SECOND
 from watcher.store import codec, tables
 from watcher.store.chunks import SPAN, Entry, Gathering
-from watcher.store.compaction import SLACK, Compactor, Span, forgotten_before
+from watcher.store.compaction import SLACK, Compactor, Pace, Span, forgotten_before
 from watcher.store.database import Database
-from watcher.store.samples import Written, blocks_of, write_chunk
+from watcher.store.samples import Written, blocks_of, places, write_chunk
 from watcher.store.succession import succeed
 
 
@@ -85,6 +85,20 @@ async def test_rows_wait_until_they_make_a_chunk(recorder: Recorder) -> None:
     late = await recorder.compactor().round(fetched + SPAN + SLACK)
 
     assert (early.rows, late.rows) == (0, 2)
+
+
+async def test_a_shorter_span_makes_smaller_chunks_sooner(recorder: Recorder) -> None:
+    for number in range(7):
+        await recorder.commit(minute(number, number))
+    before = said(await recorder.read())
+    await recorder.snapshot()
+    brisk = recorder.compactor(pace=Pace(recent=0, span=2 * MINUTE))
+    fetched = NOON + 5 * MINUTE
+    moved = [(await brisk.round(fetched + at)).rows for at in (2 * MINUTE, 2 * MINUTE + 5 * SECOND, HOUR)]
+    chunks = await recorder.samples.read(places)
+
+    assert (moved, len(chunks)) == ([0, 3, 3], 2)
+    assert said(await recorder.read()) == before
 
 
 async def test_what_came_within_hours_stays_in_the_journal(recorder: Recorder) -> None:

@@ -1,7 +1,8 @@
 """Migrations on SQLite and on Postgres: what they make is what the code expects."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,17 +10,21 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, Table, insert, inspect, text
 
 from alembic import command
 from tests.databases import NOON, HandClock, Server
-from tests.store.building import batch, opened
+from tests.store.building import Store, batch, opened
 from tests.store.recorded import Recorder
 from watcher.errors import DatabaseUnusable
+from watcher.model.act import Act, ActKind
+from watcher.model.incident import Status
+from watcher.model.message import Telling
 from watcher.model.time import MINUTE
 from watcher.store import tables
 from watcher.store.amend import begin
 from watcher.store.database import Database
+from watcher.store.dispatch import DUE, Letter, letter_values
 from watcher.store.journal import journal_values
 from watcher.store.migrate import current, scripts, upgrade
 from watcher.store.rows import incident_values
@@ -82,21 +87,51 @@ async def test_a_reader_is_told_to_upgrade_an_empty_database(empty_url: str) -> 
         await Database.open(empty_url, clock=HandClock(), create=False)
 
 
-def at_all_vendors(connection: Connection) -> None:
-    """The schema as version 0002 made it, with an incident and two batches."""
+def filled(connection: Connection, schema: str) -> None:
+    """The schema as an earlier version made it, with an incident, its story, a message, and two batches."""
     config = Config()
     config.set_main_option("script_location", str(scripts()))
     config.attributes["connection"] = connection
-    command.upgrade(config, "0002")
-    values = incident_values(begin(opened(), "01"))
-    connection.execute(insert(tables.incident).values({k: v for k, v in values.items() if k != "shadow"}))
+    command.upgrade(config, schema)
+    incident = begin(opened(), "01")
+    write(connection, tables.incident, incident_values(incident))
+    story = {"incident_id": "01", "at": NOON, "kind": "opened", "text": "5xx", "mark": "opened"}
+    write(connection, tables.timeline, story)
+    letter = Letter(None, "01", "mail/0", Telling.OPENED, DUE, sending=False, mark="opened")
+    write(connection, tables.outbox, letter_values(letter, incident, "cdnv", NOON))
     for number in range(2):
         connection.execute(insert(tables.journal).values(journal_values(batch(start=NOON + number * MINUTE))))
 
 
+def write(connection: Connection, table: Table, values: Mapping[str, object]) -> None:
+    """As a watcher of that schema would have: without the columns it did not know."""
+    known = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    row = {name: value for name, value in values.items() if name in known}
+    connection.execute(insert(table).values(row))
+
+
+@pytest.mark.parametrize("schema", ["0001", "0002", "0003"])
+async def test_a_database_of_an_earlier_watcher_keeps_what_it_holds_and_goes_on(
+    empty_url: str, schema: str
+) -> None:
+    async with await Database.open(empty_url, clock=HandClock()) as database:
+        await database.write(partial(filled, schema=schema))
+
+        assert await upgrade(database) == schema
+        store = await Store.on(database)
+        assert await store.history.incident("01") == begin(opened(), "01")
+        assert [(one.text, one.who) for one in await store.history.timeline("01")] == [("5xx", "")]
+        assert len(await store.outbox.claim("mail/0", at=NOON, lease=MINUTE, limit=9)) == 1
+        act = Act("01", ActKind.ACKNOWLEDGE, "ada", NOON)
+        await store.act(act)
+        held = await store.history.incident("01")
+        assert held is not None
+        assert held.status is Status.ACKNOWLEDGED
+
+
 async def test_a_database_of_before_the_history_keeps_what_it_holds(empty_url: str) -> None:
     async with await Database.open(empty_url, clock=HandClock()) as database:
-        await database.write(at_all_vendors)
+        await database.write(partial(filled, schema="0002"))
 
         assert await upgrade(database) == "0002"
         async with Recorder.on(database) as recorder:

@@ -132,7 +132,7 @@ async def test_who_was_told_of_a_leaf_is_not_reminded_of_it_under_a_wider_one(st
     await store.apply(FIRST, owed=[owed(repeat=HOUR)])
     rows = await claim(store)
     await store.apply(WIDE, joined(FIRST))
-    await store.outbox.done(rows, at=NOON + MINUTE, detail="250 OK")
+    await store.outbox.done(rows, at=NOON + MINUTE, reason="told", detail="250 OK")
 
     assert await tell(store, at=NOON + 3 * HOUR) == []
 

@@ -1,10 +1,20 @@
-"""kill -9 at random moments: the same incidents as without, none twice, none untold."""
+"""kill -9 at named points and at random moments: the same incidents as without, none twice, none untold."""
 
+import os
 import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from time import time
+from typing import Any, Final
 
 import anyio
 import pytest
+from sqlalchemy import Connection, func, select
 
 from tests.databases import Server
 from tests.e2e.town import (
@@ -13,12 +23,30 @@ from tests.e2e.town import (
     assert_each_was_told,
     catching,
     found,
+    glance,
     settled,
     stop,
     town,
     until,
     watching,
 )
+from watcher.app import book
+from watcher.app.failpoints import VARIABLE, Point
+from watcher.app.settings import load
+from watcher.errors import DatabaseUnusable, StoreUnavailable
+from watcher.model.ports import Wanted
+from watcher.model.time import MINUTE, SECOND, Instant
+from watcher.runtime.clock import SystemClock
+from watcher.store import tables
+from watcher.store.database import Database
+from watcher.store.journal import read_kept
+from watcher.store.samples import samples_of
+
+BRISK: Final[Mapping[str, Any]] = {
+    "probed": "1s",
+    "samples": {"snapshot_every": "1s", "journal": "0s", "chunk": "1s"},
+}
+"""Snapshots and compaction all the time, so that kills fall into them; a probe a second brings the ticks."""
 
 
 async def run_undisturbed(place: Town, name: str, catchers: Catchers) -> Path:
@@ -29,43 +57,187 @@ async def run_undisturbed(place: Town, name: str, catchers: Catchers) -> Path:
     return config
 
 
-async def kill_repeatedly(config: Path, *, times: int, seed: int) -> None:
+@dataclass
+class Toll:
+    """What a number of kills came to."""
+
+    hits: Counter[str] = field(default_factory=Counter)
+    """By point, or `at random`."""
+    incidents: int = 0
+    told: int = 0
+    twice: int = 0
+    """Messages that a receiver got once more, with the same key."""
+
+    def __str__(self) -> str:
+        where = ", ".join(f"{count} {point}" for point, count in sorted(self.hits.items()))
+        return (
+            f"{self.hits.total()} kills ({where}): {self.incidents} incidents as without, none twice, none "
+            f"untold; {self.told} messages, {self.twice} of them duplicates with the same key"
+        )
+
+
+async def kill_repeatedly(config: Path, *, times: int, seed: int, toll: Toll) -> None:
+    """At points and at random: commits while the past is read, and then sends and marks."""
     chance = random.Random(seed)  # noqa: S311 - a test's moments
-    for _ in range(times):
-        async with watching(config) as daemon:
+    for number in range(times):
+        point = COMMITS[number % 2] if number % 4 else None
+        passes = chance.randint(1, 3)
+        if number >= times // 2:
+            # After a mark there is less to tell, so that comes last.
+            point, passes = HANDS[(number - times // 2) * len(HANDS) // (times - times // 2)], 1
+            if settled(*await glance(config)):
+                point = None
+        environment = {} if point is None else {VARIABLE: f"{point}:{passes}"}
+        async with watching(config, environment) as daemon:
             # Start-up takes about a second; the rest falls into backfill, telling and idling.
-            await anyio.sleep(chance.uniform(0.6, 3.2))
-            daemon.kill()
-            await daemon.wait()
+            with anyio.move_on_after(chance.uniform(0.6, 3.2) if point is None else REACHED):
+                await daemon.wait()
+            toll.hits["at random" if daemon.returncode is None else str(point)] += 1
+            if daemon.returncode is None:
+                daemon.kill()
+            assert await daemon.wait() == -signal.SIGKILL
 
 
-@pytest.mark.timeout(300)
-async def test_twenty_kills_lose_nothing_and_double_nothing_on_sqlite(tmp_path: Path) -> None:
-    async with town(tmp_path) as place, catching() as whole, catching() as killed:
-        reference = await run_undisturbed(place, "reference", whole)
-        config = place.configure("killed", killed, limit=12)
-        await kill_repeatedly(config, times=20, seed=20261122)
+COMMITS: Final = (Point.BEFORE_COMMIT, Point.AFTER_COMMIT)
+HANDS: Final = (Point.BEFORE_SEND, Point.AFTER_SEND, Point.BEFORE_MARK, Point.AFTER_MARK)
+REACHED: Final = 10
+"""Seconds within which a point is come by, unless nothing is left to do there."""
+
+
+async def kill_and_compare(folder: Path, *, times: int, seed: int, database: str = "") -> Toll:
+    """One town, looked at by a daemon that is let be and by one that is killed over and over."""
+    toll = Toll()
+    async with town(folder) as place, catching() as whole, catching() as killed:
+        reference = folder / "reference.yaml"
+        config = place.configure("killed", killed, database=database, limit=12)
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(run_undisturbed, place, reference.stem, whole)
+            await kill_repeatedly(config, times=times, seed=seed, toll=toll)
         async with watching(config) as daemon:
             await until(config, settled, seconds=90)
             assert await stop(daemon) == 0
 
         assert await found(config) == await found(reference)
         await assert_each_was_told(config, killed)
+        toll.incidents = len(await found(config))
+        keys = Counter(hook.body["key"] for hook in killed.hook.hooks)
+        keys.update(f"mail {mail.message['X-Watcher-Key']}" for mail in killed.mail.mails)
+        toll.told, toll.twice = keys.total(), keys.total() - len(keys)
+    return toll
+
+
+async def kill_by_the_town(folder: Path, *, kills: int, seed: int, server: Server | None = None) -> None:
+    """As many kills as are wanted, twenty a town: in each there is everything to read and tell again."""
+    toll = Toll()
+    for number, first in enumerate(range(0, kills, A_TOWN)):
+        place = folder / str(number)
+        place.mkdir()
+        database = "" if server is None else server.named(await server.empty())
+        times = min(A_TOWN, kills - first)
+        done = await kill_and_compare(place, times=times, seed=seed + number, database=database)
+        toll.hits += done.hits
+        toll.incidents += done.incidents
+        toll.told += done.told
+        toll.twice += done.twice
+    sys.stdout.write(f"\n{toll}\n")
+    assert toll.hits.total() == kills
+    assert len(toll.hits.keys() & set(Point)) > len(Point) / 2, "kills fell by the way"
+
+
+A_TOWN: Final = 20
+KILLS_SQLITE: Final = int(os.environ.get("WATCHER_TEST_KILLS_SQLITE", "20"))
+KILLS_POSTGRES: Final = int(os.environ.get("WATCHER_TEST_KILLS_POSTGRES", "10"))
+"""`make faults` asks for 500 and 200."""
+
+
+@pytest.mark.timeout(300 + 20 * KILLS_SQLITE)
+async def test_twenty_kills_lose_nothing_and_double_nothing_on_sqlite(tmp_path: Path) -> None:
+    await kill_by_the_town(tmp_path, kills=KILLS_SQLITE, seed=20261122)
+
+
+@pytest.mark.postgres
+@pytest.mark.timeout(300 + 20 * KILLS_POSTGRES)
+async def test_kills_lose_nothing_and_double_nothing_on_postgres(
+    tmp_path: Path, postgres_server: Server
+) -> None:
+    await kill_by_the_town(tmp_path, kills=KILLS_POSTGRES, seed=7, server=postgres_server)
+
+
+@pytest.mark.timeout(300)
+async def test_kills_while_snapshots_are_kept_and_samples_become_history_on_sqlite(tmp_path: Path) -> None:
+    await keep_killing(tmp_path, seed=11)
 
 
 @pytest.mark.postgres
 @pytest.mark.timeout(300)
-async def test_kills_lose_nothing_and_double_nothing_on_postgres(
+async def test_kills_while_snapshots_are_kept_and_samples_become_history_on_postgres(
     tmp_path: Path, postgres_server: Server
 ) -> None:
-    database = postgres_server.named(await postgres_server.empty())
-    async with town(tmp_path) as place, catching() as whole, catching() as killed:
-        reference = await run_undisturbed(place, "reference", whole)
-        config = place.configure("killed", killed, database=database, limit=12)
-        await kill_repeatedly(config, times=6, seed=7)
+    await keep_killing(tmp_path, seed=12, database=postgres_server.named(await postgres_server.empty()))
+
+
+async def keep_killing(folder: Path, *, seed: int, database: str = "") -> None:
+    """Book, messages and every sample are what they are without a kill."""
+    chance, begun = random.Random(seed), round(time() * SECOND)  # noqa: S311 - a test's moments
+    async with town(folder) as place, catching() as whole, catching() as killed:
+        config = place.configure("killed", killed, database=database, limit=12, **BRISK)
+        reference = folder / "reference.yaml"
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(run_undisturbed, place, reference.stem, whole)
+            for _ in range(6):
+                async with watching(config) as daemon:
+                    await anew(config)
+                    await anyio.sleep(chance.uniform(0, 1.8))  # snapshot and compaction have a second each
+                    daemon.kill()
+                    await daemon.wait()
         async with watching(config) as daemon:
-            await until(config, settled, seconds=90)
+            await until(config, settled, seconds=60)
             assert await stop(daemon) == 0
 
         assert await found(config) == await found(reference)
         await assert_each_was_told(config, killed)
+        assert (await shelved(config))[1] > 0, "nothing became history"
+        both = await recorded(config, begun), await recorded(reference, begun)
+        common = both[0].keys() & both[1].keys()
+        assert len(common) > 100
+        assert {key: both[0][key] for key in common} == {key: both[1][key] for key in common}
+        assert "_damaged" not in config.with_suffix(".log").read_text()
+
+
+async def anew(config: Path) -> None:
+    """A daemon has named a snapshot of its own."""
+    before = await shelved(config)
+    with anyio.fail_after(30):
+        while (await shelved(config))[0] == before[0]:  # noqa: ASYNC110 - another process has no event
+            await anyio.sleep(0.1)
+
+
+async def shelved(config: Path) -> tuple[str, int]:
+    """The snapshot that counts, and how many chunks of history there are."""
+    with suppress(DatabaseUnusable, StoreUnavailable):
+        url = load(config).database.reveal()
+        async with (
+            await Database.open(url, clock=SystemClock(), create=False) as database,
+            samples_of(database, create=False) as samples,
+        ):
+            kept = await database.read(read_kept)
+            return kept.token if kept else "", await samples.read(_chunks)
+    return "", 0
+
+
+def _chunks(connection: Connection) -> int:
+    return connection.scalar(select(func.count()).select_from(tables.sample_chunk)) or 0
+
+
+async def recorded(config: Path, before: Instant) -> Mapping[object, float]:
+    """What every series was last said to be, of bins that were over well before a time."""
+    known: dict[object, float] = {}
+    async with book.recording(load(config).database) as recording:
+        async for page in recording.pages(Wanted(until=before - 10 * MINUTE)):
+            for batch in page:
+                series = [(entity, metric) for metric in batch.metrics for entity in batch.entities]
+                for start, values in zip(batch.starts.tolist(), batch.values, strict=True):
+                    for one, value in zip(series, values.ravel().tolist(), strict=True):
+                        if not one[1][0].startswith("watcher_") and value == value:  # noqa: PLR0124 - not NaN
+                            known[batch.stream, batch.width, start, one] = value
+    return known

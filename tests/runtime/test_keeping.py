@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from watcher.errors import StoreUnavailable
 from watcher.model.snapshot import EngineDump, Kept
+from watcher.model.time import MINUTE
 from watcher.runtime.keeping import Keeping
 
 pytestmark = pytest.mark.looptime
@@ -60,7 +61,7 @@ async def ticking(shelf: Shelf, *, soon: bool = False) -> AsyncIterator[Ticking]
     async def reached() -> int:
         return rows[0]
 
-    keeping = Keeping(shelf, reached, soon=soon)
+    keeping = Keeping(shelf, reached, every=5 * MINUTE, soon=soon)
     async with anyio.create_task_group() as group:
         group.start_soon(keeping.run)
         yield Ticking(keeping, rows)

@@ -7,11 +7,13 @@ import anyio
 import numpy as np
 import pytest
 
+from tests.store.building import opened
 from watcher.collect.bus import Bus
 from watcher.engine.detectors.threshold import Threshold, ThresholdParams
 from watcher.engine.engine import BoundRule, Engine
 from watcher.errors import LeaseLost, StoreUnavailable
-from watcher.model.incident import Change, Transition
+from watcher.model.act import Act, ActKind
+from watcher.model.incident import Asked, Change, Resolution, Transition
 from watcher.model.labels import Selector
 from watcher.model.message import Owed
 from watcher.model.ports import Clock, Committed, Tick
@@ -19,6 +21,7 @@ from watcher.model.rule import Rule
 from watcher.model.sample import Poll, SampleBatch, Sight
 from watcher.model.time import MINUTE, Instant
 from watcher.runtime.pump import Pump
+from watcher.store.amend import begin
 
 START: Instant = 1_700_000_400_000
 
@@ -64,8 +67,8 @@ def owed(transition: Transition, at: Instant, catching_up: bool) -> Sequence[Owe
     return (Owed(f"{transition.change}/0", at, held=catching_up),)
 
 
-async def pumped(clock: Clock, book: RecordingBook, *polls: Poll) -> list[Tick]:
-    """Every poll in a tick of its own."""
+async def pumped(clock: Clock, book: RecordingBook, *polls: Poll | Asked) -> list[Tick]:
+    """Every poll, and every act, in a tick of its own."""
     told: list[Tick] = []
     with Bus() as bus:
         pump = Pump(bus, engine(), book, clock=clock, router=owed, told=lambda tick, _: told.append(tick))
@@ -140,3 +143,38 @@ async def test_what_a_rebuild_found_untold_is_committed_before_anything_else(clo
 
     [tick] = book.ticks
     assert [change.summary for change, _ in tick.changes] == ["known only to the journal"]
+
+
+async def test_an_act_counts_from_where_the_streams_stand_and_what_it_ends_is_owed(clock: Clock) -> None:
+    [_, bad] = await pumped(clock, RecordingBook(), poll(0, 0), poll(1, 9))
+    [(told, _)] = bad.changes
+    incident = begin(told, "01")
+    act = Act("01", ActKind.RESOLVE, "ada", START, id=7)
+    _, _, noted, ended = await pumped(
+        clock,
+        RecordingBook(),
+        poll(1, 9),
+        poll(2, 9, caught_up=False),
+        Asked(replace(act, kind=ActKind.NOTE), incident),
+        Asked(act, incident),
+    )
+
+    [done] = noted.acts
+    assert (done.id, done.effective_at) == (7, START + 3 * MINUTE)
+    assert noted.changes == []
+    [(end, rows)] = ended.changes
+    assert (end.change, end.resolution, end.resolved_at) == (
+        Change.RESOLVED,
+        Resolution.MANUAL,
+        START + 3 * MINUTE,
+    )
+    assert end.act == ended.acts[0]
+    assert [row.held for row in rows] == [False]
+
+
+async def test_an_act_on_what_no_stream_judges_counts_now(clock: Clock) -> None:
+    other = begin(opened(), "02")
+    act = Act("02", ActKind.RESOLVE, "ada", START, id=7)
+    [tick] = await pumped(clock, RecordingBook(), Asked(act, other))
+
+    assert tick.acts[0].effective_at == tick.at

@@ -8,7 +8,9 @@ from typing import Self
 import numpy as np
 
 from tests.databases import NOON
-from watcher.model.incident import Change, Evidence, IncidentKey, Resolution, Transition
+from watcher.engine.acting import acted
+from watcher.model.act import Act
+from watcher.model.incident import Asked, Change, Evidence, IncidentKey, Resolution, Transition
 from watcher.model.labels import label_set
 from watcher.model.message import Owed
 from watcher.model.ports import Committed, Tick
@@ -16,6 +18,7 @@ from watcher.model.rule import Severity
 from watcher.model.sample import Cursor, Poll, SampleBatch, Sight
 from watcher.model.snapshot import RowState, TrackState
 from watcher.model.time import HOUR, MINUTE, Duration, Instant
+from watcher.store.acts import SqlActs
 from watcher.store.book import SqlBook
 from watcher.store.database import Database
 from watcher.store.history import SqlHistory
@@ -157,6 +160,7 @@ class Store:
     journal: SqlJournal
     outbox: SqlOutbox
     history: SqlHistory
+    acts: SqlActs
 
     @classmethod
     async def on(cls, database: Database) -> Self:
@@ -164,7 +168,15 @@ class Store:
         await lease.acquire()
         numbers = count(1)
         book = SqlBook(database, lease, time_ordered(lambda _bits: next(numbers)))
-        return cls(database, lease, book, SqlJournal(database), SqlOutbox(database), SqlHistory(database))
+        return cls(
+            database,
+            lease,
+            book,
+            SqlJournal(database),
+            SqlOutbox(database),
+            SqlHistory(database),
+            SqlActs(database),
+        )
 
     async def batches(self) -> list[SampleBatch]:
         """All that the journal holds."""
@@ -175,3 +187,19 @@ class Store:
     ) -> Sequence[Committed]:
         """Commit a tick of these transitions, each owing the same."""
         return await self.book.commit(Tick(at=at, changes=[(one, owed) for one in transitions]))
+
+    async def act(self, *acts: Act, at: Instant = NOON) -> Sequence[Act]:
+        """Leave these acts and take up all that wait, as a daemon does; how they stand then."""
+        ids = await self.acts.leave(acts)
+        await self.take_up(at)
+        return await self.acts.named(ids)
+
+    async def take_up(self, at: Instant = NOON) -> None:
+        """Commit a tick of the acts that wait."""
+        await self.book.commit(tick_of(await self.acts.waiting(at), at))
+
+
+def tick_of(asked: Sequence[Asked], at: Instant, owed: Sequence[Owed] = ()) -> Tick:
+    """A tick of acts alone, as an engine answers them; ends owe what is given."""
+    acts, ends = acted(asked, at)
+    return Tick(at, acts=acts, changes=[(end, owed) for end in ends])

@@ -11,7 +11,7 @@ from watcher.model.ports import Tick, Wanted
 from watcher.model.sample import SampleBatch
 from watcher.model.snapshot import EngineDump, Kept
 from watcher.model.time import DAY, Duration, Instant
-from watcher.store.compaction import Compactor, Round
+from watcher.store.compaction import Compactor, Pace, Round
 from watcher.store.database import Database
 from watcher.store.migrate import upgrade
 from watcher.store.recording import SqlRecording
@@ -46,8 +46,8 @@ class Recorder:
         await self.store.book.commit(Tick(at=NOON, kept=kept))
         return kept
 
-    def compactor(self, *, retention: Duration = 30 * DAY) -> Compactor:
-        return Compactor(self.store.database, self.samples, retention=retention)
+    def compactor(self, *, retention: Duration = 30 * DAY, pace: Pace = Pace()) -> Compactor:  # noqa: B008 - frozen
+        return Compactor(self.store.database, self.samples, retention=retention, pace=pace)
 
     async def compact(self, *, at: Instant = NOON, retention: Duration = 30 * DAY) -> Round:
         """Everything a snapshot holds becomes history."""

@@ -142,6 +142,20 @@ async def test_a_query_that_takes_too_long_is_ended(database: Database) -> None:
     assert await database.read(answer) == 42
 
 
+async def test_queries_that_were_cancelled_leave_nothing_running(tmp_path: Path) -> None:
+    """A task left behind by one can keep the process from ending."""
+    async with await open_file(tmp_path / "watcher.db", patience=5_000) as database:
+        for _ in range(20):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(4):
+                    tasks.start_soon(database.read, slow)
+                await anyio.sleep(0.002)
+                tasks.cancel_scope.cancel()
+
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert await database.read(answer) == 42
+
+
 async def test_a_query_whose_caller_is_cancelled_is_ended(database: Database) -> None:
     """SQLite goes on in its thread after a cancellation, unless it is told."""
     with anyio.fail_after(5), anyio.move_on_after(0.1):

@@ -9,18 +9,20 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 
 from tests.databases import NOON, HandClock
-from tests.store.building import Store, batch, opened, owed, poll, reopened, resolved, standing_at
+from tests.store.building import Store, batch, key, opened, poll, reopened, resolved, standing_at
+from watcher.model.act import Act, ActKind
 from watcher.model.inventory import Item, ItemKind, Listing
+from watcher.model.message import Owed
 from watcher.model.ports import Tick
 from watcher.model.snapshot import Kept
 from watcher.model.time import HOUR, MINUTE
 from watcher.store.database import Database
 from watcher.store.migrate import upgrade
 
-GROWS = {"incident", "timeline", "outbox", "journal", "inventory_change"}
+GROWS = {"incident", "timeline", "outbox", "journal", "inventory_change", "act"}
 LISTING = Listing(ItemKind.DOMAIN, (Item(ItemKind.DOMAIN, "www.example.com"),))
-DUE_ALONE = "USING INDEX ix_outbox_due"
-"""This index holds what is due and no more: it may be read whole."""
+PARTIAL = ("USING INDEX ix_outbox_due", "USING INDEX ix_act_asked")
+"""These indexes hold what is due, or asked, and no more: they may be read whole."""
 
 
 @contextmanager
@@ -50,7 +52,7 @@ def plans() -> Iterator[list[str]]:
 
 
 def scanned(steps: list[str]) -> list[str]:
-    scans = [step for step in steps if step.startswith("SCAN") and not step.endswith(DUE_ALONE)]
+    scans = [step for step in steps if step.startswith("SCAN") and not step.endswith(PARTIAL)]
     return [step for step in scans if step.split()[1] in GROWS]
 
 
@@ -58,10 +60,11 @@ async def test_no_tick_and_no_claim_reads_a_whole_table(tmp_path: Path) -> None:
     url, first = f"sqlite:///{tmp_path / 'watcher.db'}", opened()
     over = resolved(first, end=NOON + MINUTE)
     again = reopened(first, decided=NOON + HOUR)
+    grouped = Owed("mail/0", NOON, repeat=HOUR, route="ops", group='{"source": "cdnv"}')
     tick = Tick(
         NOON,
         [poll(replace(batch(), listings=(LISTING,)))],
-        [(one, [owed(repeat=HOUR)]) for one in (first, over, again)],
+        [(one, [grouped]) for one in (first, over, again)],
         released=["cdnv"],
         kept=Kept("token", 0),
         engine=[standing_at(NOON)],
@@ -70,10 +73,16 @@ async def test_no_tick_and_no_claim_reads_a_whole_table(tmp_path: Path) -> None:
         await upgrade(database)
         store = await Store.on(database)
         with plans() as steps:
-            await store.book.commit(tick)
+            incident = (await store.book.commit(tick))[-1].incident
             rows = await store.outbox.claim("mail/0", at=NOON, lease=MINUTE, limit=10)
-            await store.outbox.done(rows, at=NOON, detail="")
+            await store.outbox.done(rows, at=NOON, reason="told", detail="")
             await store.outbox.next_due("mail/0")
+            await store.apply(opened(key("blog")), owed=[grouped])
+            rows = await store.outbox.claim("mail/0", at=NOON, lease=MINUTE, limit=10)
+            await store.outbox.postponed(rows, at=NOON, reason="muted", until=NOON)
+            await store.outbox.hurry("mail/0", at=NOON)
+            await store.act(*(Act(incident.id, kind, "ada", NOON, until=NOON + HOUR) for kind in ActKind))
+            await store.take_up(NOON + HOUR)
 
     assert any("ix_incident_identity_opened_at" in step for step in steps)
     assert scanned(steps) == []

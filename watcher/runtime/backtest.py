@@ -6,7 +6,7 @@ from functools import partial
 from itertools import count as counting
 
 from watcher.engine.engine import BoundRule, Engine
-from watcher.engine.guard import Guard
+from watcher.engine.guard import Guard, Said
 from watcher.model.incident import Incident
 from watcher.model.sample import Arrival
 from watcher.model.time import Duration, Instant
@@ -45,6 +45,14 @@ class Backtest:
         for guard in self._guards:
             for (source, _stream, reason), count in guard.counts.items():
                 found[source, str(reason)] += count
+        return found
+
+    def refused_first(self) -> Mapping[tuple[str, str], Said]:
+        """By source and reason: the first of them."""
+        found: dict[tuple[str, str], Said] = {}
+        for guard in self._guards:
+            for (source, _stream, reason), said in guard.firsts.items():
+                found.setdefault((source, str(reason)), said)
         return found
 
     def incidents(self, since: Instant | None = None, until: Instant | None = None) -> Sequence[Incident]:

@@ -193,10 +193,9 @@ class Joiner:
 
     def take(self, arrival: Arrival) -> Iterator[Block]:
         """What has to be judged now that this has come."""
-        spread = {id(batch) for batch in arrival.batches if self._is_spread(batch)}
-        restates = any(
-            id(batch) not in spread and self._order(batch).restates(batch) for batch in arrival.batches
-        )
+        again = [batch for batch in arrival.batches if self._order(batch).restates(batch)]
+        spread = {id(batch) for batch in again if self._is_spread(batch)}
+        restates = any(id(batch) not in spread for batch in again)
         if restates or self._is_full(arrival):
             yield from self.rest()
         self._add(arrival, spread)
@@ -217,8 +216,7 @@ class Joiner:
         return order
 
     def _is_spread(self, batch: SampleBatch) -> bool:
-        order = self._order(batch)
-        return self.most_time > 0 and order.restates(batch) and order.is_spread(batch)
+        return self.most_time > 0 and self._order(batch).is_spread(batch)
 
     def _is_full(self, arrival: Arrival) -> bool:
         newest = max((batch.settled_until for batch in arrival.batches), default=NEVER)

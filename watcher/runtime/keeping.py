@@ -1,6 +1,7 @@
-"""Snapshots of the engine every few minutes, and the journal made history behind them."""
+"""Snapshots of the engine every few minutes, and rounds of what else the database needs."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Final
 
 import anyio
@@ -10,11 +11,9 @@ import structlog
 from watcher.errors import StoreUnavailable
 from watcher.model.ports import Clock, Snapshots
 from watcher.model.snapshot import EngineDump, Kept
-from watcher.model.time import MINUTE, SECOND, Duration
-from watcher.store.compaction import Compactor, Round
+from watcher.model.time import SECOND, Duration, Instant
+from watcher.store.retention import Forgotten
 
-EVERY: Final[Duration] = 5 * MINUTE
-"""Between two snapshots: what a restart judges again is no more than that."""
 SHARE: Final = 20
 """A snapshot that takes long is followed by a pause this many times as long."""
 
@@ -23,14 +22,23 @@ class Keeping:
     """Writes snapshots beside the ticks, one at a time, and tells the pump which one has become durable."""
 
     def __init__(
-        self, snapshots: Snapshots, reached: Callable[[], Awaitable[int]], *, soon: bool = False
+        self,
+        snapshots: Snapshots,
+        reached: Callable[[], Awaitable[int]],
+        *,
+        every: Duration,
+        soon: bool = False,
     ) -> None:
-        """`reached` is the newest row of the journal; `soon` asks for the first one before the first tick."""
+        """What a restart judges again is no more than `every`, between two of them.
+
+        `reached` is the newest row of the journal; `soon` asks for the first one before the first tick.
+        """
         self._snapshots = snapshots
         self._reached = reached
+        self._every = every / SECOND
         self._soon = soon
         # Reckoned in the loop's time: a clock that is set back must not put it off.
-        self._due = anyio.current_time() + EVERY / SECOND
+        self._due = anyio.current_time() + self._every
         self._offered: tuple[EngineDump, int] | None = None
         self._named: Kept | None = None
         self._row: int | None = None
@@ -106,7 +114,7 @@ class Keeping:
             self._log.info("snapshot_kept")
         now = anyio.current_time()
         self._failed, self._row = False, row
-        self._due = now + max(EVERY / SECOND, SHARE * (now - began))
+        self._due = now + max(self._every, SHARE * (now - began))
 
     async def _prune(self, kept: Kept) -> None:
         try:
@@ -117,27 +125,35 @@ class Keeping:
     def _fail(self, error: StoreUnavailable) -> None:
         if not self._failed:
             self._log.error("snapshot_failed", error=str(error))
-        self._failed, self._due = True, anyio.current_time() + EVERY / SECOND
+        self._failed, self._due = True, anyio.current_time() + self._every
 
 
-async def compacting(compactor: Compactor, clock: Clock) -> None:
-    """Make history of the journal every few minutes, until cancelled."""
-    log, was_away = structlog.get_logger(), False
+async def tending(
+    round_: Callable[[Instant], Awaitable[object]], clock: Clock, *, every: Duration, what: str
+) -> None:
+    """Do a round of what the database needs again and again, until cancelled.
+
+    A database that is away is logged once, and once more when it is back.
+    """
+    log, was_away = structlog.get_logger().bind(what=what), False
     while True:
-        await anyio.sleep(EVERY / SECOND)
-        done = await _round(compactor, clock)
+        await anyio.sleep(every / SECOND)
+        done = await _attempted(round_, clock)
         if isinstance(done, StoreUnavailable):
             if not was_away:
-                log.error("history_failed", error=str(done))
+                log.error("upkeep_failed", error=str(done))
             was_away = True
             continue
+        if isinstance(done, Forgotten) and done:
+            log.info("forgotten", **asdict(done))
         if was_away:
-            log.info("history_kept")
+            log.info("upkeep_resumed")
         was_away = False
 
 
-async def _round(compactor: Compactor, clock: Clock) -> Round | StoreUnavailable:
+async def _attempted(round_: Callable[[Instant], Awaitable[object]], clock: Clock) -> object:
+    """What the round says, or why it could not be done."""
     try:
-        return await compactor.round(clock.now())
+        return await round_(clock.now())
     except StoreUnavailable as error:
         return error

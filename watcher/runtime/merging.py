@@ -65,16 +65,21 @@ def _goes_on(run: _Run, batch: SampleBatch) -> bool:
 
 def _one(run: Sequence[SampleBatch]) -> Iterator[SampleBatch]:
     """One batch of what was said before, partially; and one of the bins that are new."""
+    last = run[-1]
+    whole = replace(
+        last,
+        settled_until=max(batch.settled_until for batch in run),
+        names={name: told for batch in run for name, told in batch.names.items()},
+        exemplars=tuple(one for batch in run for one in batch.exemplars),
+    )
+    if not any(batch.partial for batch in run):
+        starts = np.concatenate([batch.starts for batch in run])
+        yield replace(whole, starts=starts, values=np.concatenate([batch.values for batch in run]))
+        return
     starts = np.unique(np.concatenate([batch.starts for batch in run]))
     values = _overlaid(run, starts)
     new = np.isin(
         starts, np.concatenate([batch.starts for batch in run if not batch.partial] or [starts[:0]])
-    )
-    whole = replace(
-        run[-1],
-        settled_until=max(batch.settled_until for batch in run),
-        names={name: told for batch in run for name, told in batch.names.items()},
-        exemplars=tuple(one for batch in run for one in batch.exemplars),
     )
     if not new.all():
         yield replace(whole, starts=starts[~new], values=values[~new], partial=True, exemplars=(), names={})
@@ -83,15 +88,9 @@ def _one(run: Sequence[SampleBatch]) -> Iterator[SampleBatch]:
         yield replace(whole, starts=starts[new], values=whole_bins, partial=False)
 
 
-def _has_partial(run: Sequence[SampleBatch]) -> bool:
-    return any(batch.partial for batch in run)
-
-
 def _overlaid(run: Sequence[SampleBatch], starts: Instants) -> Floats:
     """Their bins, the later said over the earlier."""
     last = run[-1]
-    if not _has_partial(run) and run[0].values.shape[1:] == last.values.shape[1:]:
-        return np.concatenate([batch.values for batch in run])
     values = np.full((len(starts), len(last.metrics), len(last.entities)), np.nan)
     for batch in run:
         place = np.searchsorted(starts, batch.starts)

@@ -1,6 +1,7 @@
-"""Hops 4 to 6: one task takes polls off the bus, owns the engine, and commits a tick at a time."""
+"""Hops 4 to 6: one task takes polls and acts off the bus, owns the engine, and commits a tick at a time."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
@@ -9,7 +10,8 @@ import structlog
 from watcher.collect.bus import Bus
 from watcher.engine.engine import Engine
 from watcher.errors import StoreUnavailable
-from watcher.model.incident import Transition
+from watcher.model.act import Act
+from watcher.model.incident import Asked, Transition
 from watcher.model.message import Owed
 from watcher.model.ports import Book, Clock, Committed, Tick
 from watcher.model.sample import Poll
@@ -21,7 +23,7 @@ from watcher.runtime.late import Late
 from watcher.runtime.refusals import Refusals
 
 MOST_POLLS = 64
-"""Polls taken into one tick; more wait on the bus."""
+"""Polls and acts taken into one tick; more wait on the bus."""
 FIRST_WAIT, LONGEST_WAIT = 0.25, 15.0
 """Seconds between attempts to commit while the database is unavailable."""
 
@@ -29,6 +31,16 @@ Router = Callable[[Transition, Instant, bool], Sequence[Owed]]
 """Who is owed a message of a transition decided at a time, while its source is catching up or not."""
 Listener = Callable[[Tick, Sequence[Committed]], None]
 """Hears what a tick became, after it was committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What the engine made of a tick."""
+
+    transitions: Sequence[Transition] = ()
+    states: Sequence[TrackState] | None = None
+    """Where it stands, where that has changed."""
+    acts: Sequence[Act] = ()
 
 
 class Pump:
@@ -72,11 +84,15 @@ class Pump:
         if self._keeping is not None:
             await self._keeping.at_start(self._engine.dump)
         if untold or (self._keeping is not None and self._keeping.durable is not None):
-            await self._commit(self._tick(self._clock.now(), (), untold))
-        while polls := await self._bus.take(MOST_POLLS):
+            states = await anyio.to_thread.run_sync(self._moved)
+            await self._commit(self._tick(self._clock.now(), (), _Judged(untold, states)))
+        while taken := await self._bus.take(MOST_POLLS):
             at = self._clock.now()
-            transitions = await anyio.to_thread.run_sync(self._judge, polls, at)
-            await self._commit(self._tick(at, [self._refusals.remarked(poll) for poll in polls], transitions))
+            polls = [one for one in taken if isinstance(one, Poll)]
+            asked = [one for one in taken if isinstance(one, Asked)]
+            judged = await anyio.to_thread.run_sync(self._judge, polls, asked, at)
+            polls = [self._refusals.remarked(poll) for poll in polls]
+            await self._commit(self._tick(at, polls, judged))
             if self._keeping is not None:
                 await self._keeping.after_tick(self._engine.dump)
         await self._end()
@@ -85,22 +101,26 @@ class Pump:
         if self._keeping is not None:
             await self._keeping.at_end(self._engine.dump)
             if self._keeping.durable is not None:
-                await self._commit(self._tick(self._clock.now(), (), ()))
+                await self._commit(self._tick(self._clock.now(), (), _Judged()))
 
-    def _judge(self, polls: Sequence[Poll], at: Instant) -> list[Transition]:
+    def _judge(self, polls: Sequence[Poll], asked: Sequence[Asked], at: Instant) -> "_Judged":
+        """What people asked for counts from where the streams stand with these polls."""
         for poll in polls:
             for batch in poll.batches:
                 self._engine.ingest(batch)
         transitions = self._engine.evaluate(at)
         self._late.see(self._engine.late, at)
         self._refusals.tell()
-        return transitions
+        acts, ends = self._engine.act(asked, at)
+        return _Judged([*transitions, *ends], self._moved(), acts)
 
-    def _tick(self, at: Instant, polls: Sequence[Poll], transitions: Sequence[Transition]) -> Tick:
+    def _tick(self, at: Instant, polls: Sequence[Poll], judged: "_Judged") -> Tick:
         released = self._catching_up.see(poll.sight for poll in polls)
-        changes = [(change, self._router(change, at, self._is_behind(change))) for change in transitions]
+        changes = [
+            (change, self._router(change, at, self._is_behind(change))) for change in judged.transitions
+        ]
         kept = self._keeping.durable if self._keeping is not None else None
-        return Tick(at, polls, changes, released, self._moved(), kept)
+        return Tick(at, polls, changes, released, judged.states, kept, judged.acts)
 
     def _moved(self) -> Sequence[TrackState] | None:
         """Where the engine stands, where that has changed."""
@@ -111,7 +131,8 @@ class Pump:
         return now
 
     def _is_behind(self, transition: Transition) -> bool:
-        return dict(transition.key.labels)["source"] in self._catching_up
+        """Whether what it owes waits until its source has caught up; a person's act waits for nothing."""
+        return transition.act is None and dict(transition.key.labels)["source"] in self._catching_up
 
     async def _commit(self, tick: Tick) -> None:
         wait = FIRST_WAIT

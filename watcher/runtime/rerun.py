@@ -1,21 +1,24 @@
 """One rule over one source up to a time, step by step where it counts: what `rules why` is answered from."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
+
+import numpy as np
 
 from watcher.engine.engine import BoundRule
 from watcher.engine.inspection import Judged, groups, judged
 from watcher.model.incident import Incident, IncidentKey, Status
 from watcher.model.labels import LabelSet
-from watcher.model.sample import Arrival
+from watcher.model.sample import Arrival, Exemplar, Instants, SampleBatch
 from watcher.model.time import HOUR, Duration, Instant
 from watcher.runtime.backtest import Backtest, Replay
 
 BEFORE: Final[Duration] = 2 * HOUR
-"""How long before the time asked about each arrival is judged by itself, so that states are seen."""
+"""How long before the time asked about each bin is judged by itself, so that its state is seen."""
 AFTER: Final[Duration] = HOUR
 """How long after it corrections are still taken in."""
+_BEGIN, _END = -(1 << 62), 1 << 62
 _BINS: Final = 6
 """The same in bins, where these are wide."""
 
@@ -39,7 +42,7 @@ class Rerun:
     _replay: Replay = field(init=False)
     _states: dict[LabelSet, list[tuple[Instant, str]]] = field(default_factory=dict)
     """By group: until when bins were settled, and the state then."""
-    _settled: Instant = -(1 << 62)
+    _settled: Instant = _BEGIN
 
     def __post_init__(self) -> None:
         """Nothing has come."""
@@ -50,12 +53,14 @@ class Rerun:
         """Take what came until the time is well past."""
         async for arrival in arrivals:
             margin = max((_BINS * batch.width for batch in arrival.batches), default=0)
-            self._settled = max([self._settled, *(batch.settled_until for batch in arrival.batches)])
-            self._replay.take(arrival)
-            if self._settled > self.at - max(BEFORE, margin):
-                self._replay.end()
-                self._note()
-            if self._settled > self.at + max(AFTER, margin):
+            since, until = self.at - max(BEFORE, margin), self.at + max(AFTER, margin)
+            for step in _bin_by_bin(arrival, since, until):
+                self._settled = max([self._settled, *(batch.settled_until for batch in step.batches)])
+                self._replay.take(step)
+                if self._settled > since:
+                    self._replay.end()
+                    self._note()
+            if self._settled > until:
                 break
         self._replay.end()
         self._note()
@@ -89,6 +94,51 @@ class Rerun:
 
     def _key(self, labels: LabelSet) -> IncidentKey:
         return IncidentKey(self.bound.rule.id, labels)
+
+
+def _bin_by_bin(arrival: Arrival, since: Instant, until: Instant) -> Iterator[Arrival]:
+    """What came at once, as if its settled bins of a time had come one after the other; not what is later.
+
+    A block is its bins one by one, so this changes no verdict: it shows the states between.
+    """
+    settling = [_settling(batch) for batch in arrival.batches]
+    cuts = np.unique(np.concatenate([np.zeros(0, np.int64), *settling]))
+    before = _BEGIN
+    for cut in cuts[cuts > since].tolist():
+        yield Arrival(arrival.at, tuple(_parts(arrival.batches, before, cut)))
+        before = cut
+        if cut > until:
+            return
+    yield Arrival(arrival.at, tuple(_parts(arrival.batches, before, _END)))
+
+
+def _settling(batch: SampleBatch) -> Instants:
+    """The ends of its bins that have settled."""
+    ends = batch.starts + batch.width
+    return ends[ends <= batch.settled_until]
+
+
+def _parts(batches: Sequence[SampleBatch], after: Instant, until: Instant) -> Iterator[SampleBatch]:
+    """The bins of each batch that end in `(after, until]`, settled so far; the last part has all marks."""
+    for batch in batches:
+        own = (batch.starts + batch.width > after) & (batch.starts + batch.width <= until)
+        if own.all() and until >= batch.settled_until:
+            yield batch
+        elif own.any() or until == _END:
+            yield replace(
+                batch,
+                starts=batch.starts[own],
+                values=batch.values[own],
+                settled_until=min(until, batch.settled_until),
+                exemplars=tuple(_within(batch, after, until)),
+                complete=batch.complete and bool(own.any()),
+            )
+
+
+def _within(batch: SampleBatch, after: Instant, until: Instant) -> Iterator[Exemplar]:
+    """The raw records of its bins of a time; those of states are at their end."""
+    into = min(batch.width, 1)
+    return (one for one in batch.exemplars if after < one.at + into <= until)
 
 
 def matching(groups: Sequence[LabelSet], labels: Mapping[str, str]) -> list[LabelSet]:

@@ -1,10 +1,10 @@
 """What a transition makes of an incident, and how its timeline tells it. Pure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Final
+from dataclasses import fields, replace
+from typing import Any, Final
 
-from watcher.model.incident import Change, Incident, Resolution, Status, Transition
+from watcher.model.incident import Change, Figures, Incident, Resolution, Status, Transition
 from watcher.model.time import rfc3339
 from watcher.model.words import span
 
@@ -22,6 +22,8 @@ def begin(transition: Transition, incident_id: str, parent_id: str | None = None
         evidence=transition.evidence,
         parent_id=parent_id,
         shadow=transition.shadow,
+        drill=transition.drill,
+        **_figures(transition),
     )
 
 
@@ -57,26 +59,68 @@ def _retimed(incident: Incident, transition: Transition) -> Incident:
     if transition.change is Change.REOPENED:
         standing = Status.OPEN if incident.acknowledged_at is None else Status.ACKNOWLEDGED
         return replace(told, status=standing, resolution=None, resolved_at=None, recovery=None)
-    moved = transition.resolved_at is not None and incident.over
+    by_hand = incident.resolution is Resolution.MANUAL  # its end is when a person said so
+    moved = transition.resolved_at is not None and incident.over and not by_hand
     return replace(
         told,
         resolved_at=transition.resolved_at if moved else incident.resolved_at,
         resolution=transition.resolution if moved else incident.resolution,
-        recovery=transition.recovery or incident.recovery,
+        recovery=incident.recovery if by_hand else transition.recovery or incident.recovery,
     )
 
 
 def _restated(incident: Incident, transition: Transition) -> Incident:
-    told = replace(incident, opened_at=transition.opened_at, severity=transition.severity)
+    told = replace(
+        incident, opened_at=transition.opened_at, severity=transition.severity, **_figures(transition)
+    )
     if not transition.summary:
         return told  # it proves nothing of its own: what was frozen at the opening stands
     return replace(told, summary=transition.summary, evidence=transition.evidence)
+
+
+def inherit(older: Incident, younger: Incident) -> Incident:
+    """The incident that another is merged into, with what people had done to that one."""
+    if older.over:
+        return older
+    heir = replace(older, assignee=older.assignee or younger.assignee)
+    if heir.snoozed_until is None:
+        heir = replace(heir, snoozed_until=younger.snoozed_until)
+    if heir.status is not Status.OPEN or younger.status is not Status.ACKNOWLEDGED:
+        return heir
+    return replace(
+        heir,
+        status=Status.ACKNOWLEDGED,
+        acknowledged_at=younger.acknowledged_at,
+        acknowledged_by=younger.acknowledged_by,
+        unack_at=younger.unack_at,
+    )
+
+
+def inheritance(older: Incident, heir: Incident, younger: Incident) -> str:
+    """One line for the timeline of the older one."""
+    taken = (
+        (f"acknowledged by {heir.acknowledged_by}", heir.status is not older.status),
+        (f"assigned to {heir.assignee}", heir.assignee != older.assignee),
+        ("snoozed", heir.snoozed_until != older.snoozed_until),
+    )
+    return (
+        f"{', '.join(word for word, is_new in taken if is_new)}, as {younger.id} was, which is merged into it"
+    )
+
+
+def _figures(transition: Transition) -> Mapping[str, Any]:
+    """Those that the engine says anew."""
+    if transition.figures is None:
+        return {}
+    return {one.name: getattr(transition.figures, one.name) for one in fields(Figures)}
 
 
 def story(before: Incident | None, after: Incident, transition: Transition) -> str:
     """One line for the timeline."""
     if transition.change is Change.UNJUDGED:
         return transition.evidence.text or "still open, but without data to judge it by"
+    if transition.act is not None and transition.act.text:
+        return f"{_ending(after)}: {transition.act.text}"
     return _STORIES[transition.change](before or after, after)
 
 
@@ -95,6 +139,13 @@ def _ending(incident: Incident) -> str:
     return f"{word} after {span(length)}{healthy}"
 
 
+def _reopening(before: Incident, after: Incident) -> str:
+    if after.returns <= before.returns:
+        return f"not over after all: {after.summary}"
+    times = "once" if after.returns == 1 else f"{after.returns} times"
+    return f"it came back, {times} by now{', and flaps' if after.flapping else ''}: {after.summary}"
+
+
 def _movement(before: Incident, after: Incident) -> str:
     moves = []
     if before.opened_at != after.opened_at:
@@ -107,7 +158,7 @@ def _movement(before: Incident, after: Incident) -> str:
 _STORIES: Final[Mapping[Change, Callable[[Incident, Incident], str]]] = {
     Change.OPENED: lambda _, after: after.summary,
     Change.RESOLVED: lambda _, after: _ending(after),
-    Change.REOPENED: lambda _, after: f"not over after all: {after.summary}",
+    Change.REOPENED: _reopening,
     Change.MOVED: _movement,
     Change.WITHDRAWN: lambda *_: "withdrawn: by the numbers as they stand now it was no incident",
     Change.MERGED: lambda _, after: f"merged into {after.merged_into or 'an older incident'}",

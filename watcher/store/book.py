@@ -1,36 +1,57 @@
 """The book: one transaction a tick, in which a change, its story and what it owes are written together."""
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
+from itertools import groupby
+from typing import Final
 
-from sqlalchemy import Connection, bindparam, case, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, bindparam, case, or_, select, tuple_, update
 
+from watcher.model.act import UNACKNOWLEDGE_AFTER
 from watcher.model.incident import Incident, Transition
 from watcher.model.inventory import Heard
-from watcher.model.message import Owed, Telling
+from watcher.model.message import Owed
 from watcher.model.ports import Committed, IdFactory, Tick
 from watcher.model.sample import Poll
-from watcher.model.time import Instant
+from watcher.model.time import Duration, Instant
 from watcher.store import tables
+from watcher.store.acts import apply_acts, settle_ended, still_asked
 from watcher.store.database import Database
-from watcher.store.dispatch import DUE, SKIPPED, Dispatch, Letter, letter_values
+from watcher.store.deeds import Moment
+from watcher.store.dispatch import DUE, Dispatch
 from watcher.store.errands import strike_off
 from watcher.store.inventory import News, Stock, heard_in, read_items, write_inventory
 from watcher.store.journal import journal_values, write_engine, write_kept, write_polls
-from watcher.store.lease import Lease
+from watcher.store.lease import Fence
 from watcher.store.ledger import Entry, Ledger, mark_of
-from watcher.store.rows import identity, incident_from, incident_values, source_of
-from watcher.store.statements import chunks
+from watcher.store.letters import read_letters, write_letters
+from watcher.store.rows import identity, incident_from, incident_values
+from watcher.store.statements import chunks, insert_all
+
+STORM: Final = 500
+"""Changes in one tick."""
 
 
 class SqlBook:
     """Writes ticks for the daemon that holds the lease."""
 
     def __init__(
-        self, database: Database, lease: Lease, new_id: IdFactory, stock: Stock | None = None
+        self,
+        database: Database,
+        lease: Fence,
+        new_id: IdFactory,
+        stock: Stock | None = None,
+        *,
+        unacknowledge_after: Duration = UNACKNOWLEDGE_AFTER,
     ) -> None:
-        """`stock` is kept as the inventory is committed; it may be loaded already."""
+        """`stock` is kept as the inventory is committed; it may be loaded already.
+
+        An acknowledgement without an end of its own lapses after `unacknowledge_after`; 0 is never.
+        """
         self._database = database
+        self._unacknowledge_after = unacknowledge_after
         self._lease = lease
         self._new_id = new_id
         self._stock = Stock() if stock is None else stock
@@ -52,17 +73,40 @@ class SqlBook:
     def _commit(
         self, connection: Connection, tick: Tick, batches: Sequence[Mapping[str, object]]
     ) -> tuple[Sequence[Committed], Sequence[News]]:
+        with _uncollected() if len(tick.changes) > STORM else nullcontext():
+            return self._write(connection, tick, batches)
+
+    def _write(
+        self, connection: Connection, tick: Tick, batches: Sequence[Mapping[str, object]]
+    ) -> tuple[Sequence[Committed], Sequence[News]]:
         self._lease.renew(connection)
         write_polls(connection, tick.polls, batches, tick.at)
         strike_off(connection, tick.polls)
         news = self._news(connection, heard_in(tick.polls))
-        committed = _apply(connection, tick.changes, at=tick.at, new_id=self._new_id) if tick.changes else ()
+        judged = [one for one in tick.changes if one[0].act is None]
+        committed = _apply(connection, judged, at=tick.at, new_id=self._new_id) if judged else []
+        committed += self._act(connection, tick)
         _release(connection, tick.released, tick.at)
         if tick.kept is not None:
             write_kept(connection, tick.kept)
         if tick.engine is not None:
             write_engine(connection, tick.engine)
         return committed, news
+
+    def _act(self, connection: Connection, tick: Tick) -> Sequence[Committed]:
+        """What people asked for, after what the numbers say and in the order in which it was asked."""
+        moment = Moment(tick.at, self._unacknowledge_after)
+        ends = {change.act.id: (change, owed) for change, owed in tick.changes if change.act is not None}
+        committed: list[Committed] = []
+        for is_end, acts in groupby(still_asked(connection, tick.acts), lambda act: act.id in ends):
+            asked = [*acts]
+            if is_end:
+                changes = [ends[act.id] for act in asked]
+                done = _apply(connection, changes, at=tick.at, new_id=self._new_id)
+                committed += done
+                asked = settle_ended(connection, asked, done, tick.at)
+            apply_acts(connection, asked, moment)
+        return committed
 
     def _news(self, connection: Connection, heard: Sequence[Heard]) -> Sequence[News]:
         """What listings change in the inventory, written."""
@@ -75,6 +119,21 @@ class SqlBook:
         return news
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for garbage: all that a storm makes stays until it is written, and is looked through in vain.
+
+    That would take as long as the rest.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def _encoded(polls: Sequence[Poll]) -> Sequence[Mapping[str, object]]:
     return [journal_values(batch) for poll in polls for batch in poll.batches]
 
@@ -85,19 +144,22 @@ def _apply(
     *,
     at: Instant,
     new_id: IdFactory,
-) -> Sequence[Committed]:
+) -> list[Committed]:
     transitions = [transition for transition, _owed in changes]
     held = _held(connection, transitions)
     ledger = Ledger(held, _marks(connection, held, transitions), new_id)
     entries = [(entry, owed) for transition, owed in changes if (entry := ledger.apply(transition))]
     touched = {entry.incident_id for entry, _owed in entries}
-    dispatch = Dispatch(_letters(connection, [one.id for one in held if one.id in touched], at))
+    dispatch = Dispatch(read_letters(connection, [one.id for one in held if one.id in touched], at))
     for entry, owed in entries:
         dispatch.owe(entry, () if ledger[entry.incident_id].shadow else owed)
     _write_incidents(connection, ledger)
-    _write_timeline(connection, [entry for entry, _owed in entries])
-    _write_outbox(connection, dispatch, ledger, at)
-    return [Committed(entry.transition.change, ledger[entry.incident_id]) for entry, _owed in entries]
+    _write_timeline(connection, [*(entry for entry, _owed in entries), *ledger.inherited])
+    write_letters(connection, dispatch, ledger.__getitem__, at)
+    return [
+        Committed(entry.transition.change, ledger[entry.incident_id], entry.transition.act)
+        for entry, _owed in entries
+    ]
 
 
 def _held(connection: Connection, transitions: Sequence[Transition]) -> Sequence[Incident]:
@@ -136,28 +198,6 @@ def _marks(
     return found
 
 
-def _letters(connection: Connection, incident_ids: Sequence[str], at: Instant) -> Sequence[Letter]:
-    """Their outbox rows, locked: a courier that claims meanwhile skips them."""
-    outbox = tables.outbox.c
-    letters: list[Letter] = []
-    for some in chunks(incident_ids):
-        query = (
-            select(tables.outbox).where(outbox.incident_id.in_(some)).order_by(outbox.id).with_for_update()
-        )
-        letters += [
-            Letter(
-                id=row.id,
-                incident_id=row.incident_id,
-                target=row.target,
-                telling=Telling(row.telling),
-                state=row.state,
-                sending=row.leased_until > at,
-            )
-            for row in connection.execute(query)
-        ]
-    return letters
-
-
 def _write_incidents(connection: Connection, ledger: Ledger) -> None:
     if ledger.changed:
         values = [incident_values(incident) for incident in ledger.changed]
@@ -167,7 +207,7 @@ def _write_incidents(connection: Connection, ledger: Ledger) -> None:
             statement, [{f"new_{name}": value for name, value in row.items()} for row in values]
         )
     if ledger.added:
-        connection.execute(insert(tables.incident), [incident_values(incident) for incident in ledger.added])
+        insert_all(connection, tables.incident, [incident_values(incident) for incident in ledger.added])
 
 
 def _write_timeline(connection: Connection, entries: Sequence[Entry]) -> None:
@@ -179,38 +219,20 @@ def _write_timeline(connection: Connection, entries: Sequence[Entry]) -> None:
                 "kind": entry.transition.change.value,
                 "text": entry.text,
                 "mark": entry.mark,
+                "who": "" if entry.transition.act is None else entry.transition.act.who,
             }
             for entry in entries
         ]
-        connection.execute(insert(tables.timeline), rows)
-
-
-def _write_outbox(connection: Connection, dispatch: Dispatch, ledger: Ledger, at: Instant) -> None:
-    if dispatch.dropped:
-        statement = (
-            update(tables.outbox)
-            .where(tables.outbox.c.id == bindparam("row"))
-            .values(state=SKIPPED, detail=bindparam("reason"), changed_at=at)
-        )
-        dropped = [{"row": row, "reason": reason} for row, reason in dispatch.dropped.items()]
-        connection.execute(statement, dropped)
-    letters = dispatch.added
-    if letters:
-        incidents = [ledger[letter.incident_id] for letter in letters]
-        rows = [
-            letter_values(letter, incident, source_of(incident.key), at)
-            for letter, incident in zip(letters, incidents, strict=True)
-        ]
-        connection.execute(insert(tables.outbox), rows)
+        insert_all(connection, tables.timeline, rows)
 
 
 def _release(connection: Connection, sources: Sequence[str], at: Instant) -> None:
-    """What was held for these sources is due when it is ready; what waits for another attempt stays."""
+    """What was held for these sources is due when it is ready; what waits for anything else since stays."""
     outbox = tables.outbox.c
     if sources:
         connection.execute(
             update(tables.outbox)
             .where(outbox.source.in_(sources), outbox.state == DUE, outbox.held, outbox.attempts == 0)
-            .where(outbox.due_at > at)
+            .where(outbox.due_at > at, outbox.reason == "")
             .values(due_at=case((outbox.ready_at > at, outbox.ready_at), else_=at))
         )

@@ -23,6 +23,8 @@ SPAN: Final[Duration] = DAY
 """Of bins in one chunk, where they are not too many."""
 
 Indexes: TypeAlias = NDArray[np.int32]
+Tables: TypeAlias = tuple[tuple[LabelSet, ...], tuple[MetricKey, ...]]
+"""A batch's entities and metrics."""
 Key = TypeVar("Key")
 
 
@@ -83,22 +85,21 @@ class Chunk:
     """`[rows, metrics, entities]`; NaN where nothing was said."""
     names: Mapping[str, str] = field(default_factory=dict)
 
-    def entries(self) -> Iterator[Entry]:
-        """The batches, as they came, but for bins that were said again as they stood."""
+    def entries(self, known: dict[Tables, Tables] | None = None) -> Iterator[Entry]:
+        """The batches, as they came, but for bins that were said again as they stood.
+
+        Tables that are `known` are the same objects again, and others become so: whoever takes batch after
+        batch compares tables each time, which is long work where they are equal and not the same.
+        """
+        known = {} if known is None else known
         by_poll = np.argsort(self.arrived, kind="stable")
-        edges = np.searchsorted(self.arrived[by_poll], np.arange(len(self.polls.ids) + 1))
-        tables = [
-            (
-                tuple(self.entities[at] for at in layout.entities.tolist()),
-                tuple(self.metrics[at] for at in layout.metrics.tolist()),
-            )
-            for layout in self.layouts
-        ]
+        edges = np.searchsorted(self.arrived[by_poll], np.arange(len(self.polls.ids) + 1)).tolist()
+        tables = [known.setdefault(own, own) for own in map(self._tables, self.layouts)]
         is_whole = [self._is_whole(layout) for layout in self.layouts]
         names = self.names
         columns = zip(*(getattr(self.polls, name).tolist() for name in _COLUMNS), strict=True)
         for poll, (id_, at, fetched, settled, layout, flags) in enumerate(columns):
-            rows = by_poll[edges[poll] : edges[poll + 1]]
+            rows = _together(by_poll[edges[poll] : edges[poll + 1]])
             values = self._values(rows, None if is_whole[layout] else self.layouts[layout])
             entities, metrics = tables[layout]
             batch = SampleBatch(
@@ -119,6 +120,10 @@ class Chunk:
             names = {}
             yield Entry(id_, at, batch)
 
+    def _tables(self, layout: Layout) -> Tables:
+        entities = tuple(self.entities[at] for at in layout.entities.tolist())
+        return entities, tuple(self.metrics[at] for at in layout.metrics.tolist())
+
     def _is_whole(self, layout: Layout) -> bool:
         """Whether it is all of the chunk's series in the chunk's order."""
         return all(
@@ -126,15 +131,17 @@ class Chunk:
             for chosen, every in ((layout.entities, self.entities), (layout.metrics, self.metrics))
         )
 
-    def _values(self, rows: NDArray[np.intp], layout: Layout | None) -> Floats:
-        """A view where rows follow each other, as those of most polls do."""
-        if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
-            found = self.values[rows[0] : rows[-1] + 1]
-        else:
-            found = self.values[rows]
-        if layout is None:
-            return found
-        return found[:, layout.metrics[:, None], layout.entities]
+    def _values(self, rows: NDArray[np.intp] | slice, layout: Layout | None) -> Floats:
+        found = self.values[rows]
+        return found if layout is None else found[:, layout.metrics[:, None], layout.entities]
+
+
+def _together(rows: NDArray[np.intp]) -> NDArray[np.intp] | slice:
+    """Rows, which ascend, as a slice where they follow each other, as most polls' do: it needs no copy."""
+    if not len(rows):
+        return slice(0)
+    first, last = int(rows[0]), int(rows[-1])
+    return slice(first, last + 1) if last - first == len(rows) - 1 else rows
 
 
 _COLUMNS: Final = ("ids", "at", "fetched", "settled", "layout", "flags")
@@ -144,8 +151,9 @@ _LAYOUT: Final = _COLUMNS.index("layout")
 class Gathering:
     """Takes a stream's journal rows in commit order until they fill a chunk."""
 
-    def __init__(self) -> None:
-        """Nothing was taken."""
+    def __init__(self, span: Duration = SPAN) -> None:
+        """Nothing was taken; bins of about `span` make a chunk."""
+        self._most = span
         self._polls: list[tuple[int, Instant, Instant, Instant, int, int]] = []
         self._first: SampleBatch | None = None
         self._names: dict[str, str] = {}
@@ -166,7 +174,7 @@ class Gathering:
     def is_full(self) -> bool:
         """Whether what it holds is a chunk's worth."""
         cells = len(self._rows) * len(self._entities) * len(self._metrics)
-        return cells >= MOST_CELLS or (self._span is not None and self._span[1] - self._span[0] >= SPAN)
+        return cells >= MOST_CELLS or (self._span is not None and self._span[1] - self._span[0] >= self._most)
 
     def take(self, entry: Entry) -> None:
         """One more row of the journal."""

@@ -24,10 +24,23 @@ ENOUGH: Final = 16 * 2**20
 """Bytes of a stream's rows that are worth a chunk before a day is over."""
 SLACK: Final[Duration] = HOUR
 """A chunk may wait for this much more than a day of rows, so that it holds a whole one."""
-RECENT: Final[Duration] = 6 * HOUR
-"""What was fetched within this stays in the journal: a restart whose samples are lost judges it again."""
 _PAGE: Final = 32
 """Rows read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When rows become history."""
+
+    recent: Duration = 6 * HOUR
+    """What was fetched within this stays in the journal: a restart whose samples are lost judges it again."""
+    span: Duration = SPAN
+    """Of bins in one chunk, where they are not too many; `SPAN` at most."""
+
+    @property
+    def patience(self) -> Duration:
+        """How long rows may wait, so that a chunk holds a whole span of them."""
+        return self.span + SLACK * self.span // SPAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +90,7 @@ class Compactor:
         beside: Database,
         *,
         retention: Duration,
+        pace: Pace = Pace(),
         fence: Callable[[Connection], None] = _nobody_else,
     ) -> None:
         """`fence` raises in a transaction of the book that another daemon owns: nothing is deleted."""
@@ -84,6 +98,7 @@ class Compactor:
         self._database = database
         self._samples = beside
         self._retention = retention
+        self._pace = pace
 
     async def round(self, at: Instant, *, everything: bool = False) -> Round:
         """Move every stream's rows that make a chunk; `everything` moves all that a snapshot holds.
@@ -96,7 +111,7 @@ class Compactor:
         done = await self._settle(at, kept)
         if kept is None:
             return done
-        ready = _Ready(kept.row, None if everything else at - RECENT)
+        ready = _Ready(kept.row, None if everything else at - self._pace.recent)
         for waiting in await self._database.read(partial(_waiting, ready=ready)):
             done = await self._move(waiting, done, at, ready)
         return done
@@ -120,7 +135,7 @@ class Compactor:
     async def _move(self, waiting: _Waiting, done: Round, at: Instant, ready: _Ready) -> Round:
         """Chunk after chunk, while what is left makes one."""
         while True:
-            is_enough = waiting.bytes >= ENOUGH or at - waiting.since >= SPAN + SLACK
+            is_enough = waiting.bytes >= ENOUGH or at - waiting.since >= self._pace.patience
             if ready.before is not None and not is_enough:
                 return done
             gathered = await self._gathered(waiting)
@@ -133,7 +148,7 @@ class Compactor:
             waiting = left[0]
 
     async def _gathered(self, waiting: _Waiting) -> Gathering:
-        gathering, after = Gathering(), 0
+        gathering, after = Gathering(self._pace.span), 0
         while not gathering.is_full:
             rows = await self._database.read(partial(_rows, key=waiting.key, after=after, until=waiting.last))
             if not rows:

@@ -109,6 +109,10 @@ class Database:
         """The time that leases are judged by."""
         return self._driver.now(connection, self.clock)
 
+    def through(self, wrap: Callable[[Driver], Driver]) -> Self:
+        """The same database with another driver before its own; whoever closes either closes both."""
+        return type(self)(wrap(self._driver), self.address, self.clock)
+
     async def close(self) -> None:
         """Give back every connection and thread."""
         await self._driver.close()
@@ -124,7 +128,7 @@ class Database:
     async def _check(self, *, create: bool) -> None:
         try:
             if create:
-                await self.write(_nothing)  # a transaction alone shows whether writing works
+                await self.write(_touch)
             version = await self.read(schema_version)
         except StoreUnavailable as error:
             raise DatabaseUnusable(f"{error}; {_RIGHT[type(self.address)]}") from error
@@ -152,8 +156,14 @@ def _driver(address: Address, *, create: bool, inline: bool, patience: Duration)
     return PostgresDriver(address, patience=patience)
 
 
-def _nothing(_connection: Connection) -> None:
-    pass
+def _touch(connection: Connection) -> None:
+    """Show whether writing works, and change nothing.
+
+    On SQLite a transaction alone does not: with a write-ahead log it begins on a file that is read-only, too.
+    """
+    if connection.dialect.name == "sqlite":
+        version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA user_version = {version}")
 
 
 def schema_version(connection: Connection) -> str | None:

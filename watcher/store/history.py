@@ -1,20 +1,28 @@
 """The reading side of the store: for the command line, HTTP and the page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
+from typing import Final
 
 from sqlalchemy import Connection, Select, func, select
 
-from watcher.model.incident import Incident, Status
+from watcher.model.act import Act
+from watcher.model.incident import Incident
 from watcher.model.message import Telling
-from watcher.model.ports import Delivery, IncidentQuery, Owner, TimelineEntry
+from watcher.model.ports import Delivery, IncidentQuery, Owner, Story, TimelineEntry
 from watcher.model.sample import Sight
+from watcher.model.statistics import Brief
 from watcher.store import process, tables
+from watcher.store.acts import SqlActs
+from watcher.store.archive import read_briefs, read_stories
 from watcher.store.database import Database
 from watcher.store.dispatch import DUE
+from watcher.store.filters import conditions
 from watcher.store.lease import stands
-from watcher.store.rows import incident_from, label_needle
-from watcher.store.statements import position
+from watcher.store.rows import incident_from
+
+_NAMED: Final = 10
+"""Incidents that a beginning of an id may name, before it is longer."""
 
 
 class SqlHistory:
@@ -32,16 +40,35 @@ class SqlHistory:
         found = await self._database.read(partial(_incidents, statement=_by_prefix(incident_id.lower())))
         return found[0] if len(found) == 1 else None
 
+    async def beginning(self, prefix: str) -> Sequence[Incident]:
+        """Those whose id begins so, the newest first, ten at most."""
+        incident = tables.incident.c
+        named = select(tables.incident).where(incident.id.startswith(prefix.lower(), autoescape=True))
+        newest = named.order_by(incident.id.desc()).limit(_NAMED)
+        return await self._database.read(partial(_incidents, statement=newest))
+
+    def briefs(self, query: IncidentQuery) -> AsyncIterator[Sequence[Brief]]:
+        """What the filter selects, for statistics: all of it but drills, a page at a time."""
+        return read_briefs(self._database, query)
+
+    def stories(self, query: IncidentQuery) -> AsyncIterator[Sequence[Story]]:
+        """What the filter selects, the oldest first, each with its timeline: all of it, a page at a time."""
+        return read_stories(self._database, query)
+
+    async def acts(self, incident_id: str) -> Sequence[Act]:
+        """What people did to it, in order; what was refused and what waits, too."""
+        return await SqlActs(self._database).of(incident_id)
+
     async def timeline(self, incident_id: str) -> Sequence[TimelineEntry]:
         """Its story, oldest first."""
         timeline = tables.timeline.c
         query = (
-            select(timeline.at, timeline.kind, timeline.text)
+            select(timeline.at, timeline.kind, timeline.text, timeline.who)
             .where(timeline.incident_id == incident_id)
             .order_by(timeline.id)
         )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [TimelineEntry(row.at, row.kind, row.text) for row in rows]
+        return [TimelineEntry(row.at, row.kind, row.text, row.who) for row in rows]
 
     async def deliveries(self, incident_id: str) -> Sequence[Delivery]:
         """Who was told, or is yet to be: `at` is when a row last changed, or is due while it is open."""
@@ -56,6 +83,8 @@ class SqlHistory:
                 attempts=row.attempts,
                 at=row.due_at if row.state == DUE else row.changed_at,
                 detail=row.detail,
+                reason=row.reason,
+                route=row.route,
             )
             for row in rows
         ]
@@ -107,23 +136,7 @@ def _incidents(connection: Connection, statement: Select[tuple[object, ...]]) ->
 
 def _filtered(query: IncidentQuery) -> Select[tuple[object, ...]]:
     incident = tables.incident.c
-    statement = select(tables.incident)
-    if query.status:
-        statement = statement.where(incident.status.in_(sorted(query.status)))
-    if query.severity is not None:
-        statement = statement.where(incident.severity == int(query.severity))
-    if query.shadow is not None:
-        statement = statement.where(incident.shadow.is_(query.shadow))
-    if query.rule:
-        statement = statement.where(incident.rule == query.rule)
-    for name, value in query.labels.items():
-        statement = statement.where(position(incident.labels, label_needle(name, value)) > 0)
-    if query.until is not None:
-        statement = statement.where(incident.opened_at < query.until)
-    if query.since is not None:
-        standing = incident.resolved_at.is_(None) & (incident.status != Status.WITHDRAWN)
-        later = (incident.resolved_at > query.since) | (incident.opened_at >= query.since)
-        statement = statement.where(standing | later)
+    statement = select(tables.incident).where(*conditions(query))
     return statement.order_by(incident.opened_at.desc(), incident.id.desc()).limit(query.limit)
 
 

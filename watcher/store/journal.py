@@ -22,7 +22,7 @@ _Row: TypeAlias = "Row[int, Instant, bool, bytes]"
 
 _PAGE: Final = 64
 """Batches read at once: a page of the largest is some tens of megabytes."""
-_FOUND_AGAIN: Final[Duration] = DAY
+FOUND_AGAIN: Final[Duration] = DAY
 """How long before the oldest frozen edge an episode may have ended that the engine finds again."""
 
 
@@ -50,17 +50,17 @@ class SqlJournal:
     async def ticks(self, after: int) -> AsyncIterator[Ticked]:
         """What was committed after a row, tick by tick."""
         at, batches = 0, list[SampleBatch]()
-        last = after
+        last = held = after
         while rows := await self._database.read(partial(_page, after=last)):
             for row, entry in zip(rows, await self._database.apart(partial(_decoded, rows)), strict=True):
                 if row.opens and batches:
-                    yield Ticked(at, batches)
+                    yield Ticked(at, batches, held)
                     batches = []
-                at = entry.at
+                at, held = entry.at, row.id
                 batches.append(entry.batch)
             last = rows[-1].id
         if batches:
-            yield Ticked(at, batches)
+            yield Ticked(at, batches, held)
 
     async def reached(self) -> int:
         """The newest row; of the writer alone it is what its last commit wrote."""
@@ -82,7 +82,7 @@ class SqlJournal:
 
     async def engine(self) -> Sequence[TrackState]:
         """Where the engine stood at the last tick; empty for a new database."""
-        return await self._database.read(_engine)
+        return await self._database.read(read_engine)
 
     async def standing(self) -> Sequence[Incident]:
         """Incidents that are not over, and those that ended so late that they may be found again.
@@ -122,6 +122,7 @@ def _standing(connection: Connection) -> Sequence[Incident]:
     query = (
         select(tables.incident)
         .where(incident.status.in_([Status.OPEN, Status.ACKNOWLEDGED]) | recent)
+        .where(~incident.drill)  # no engine has judged it, so none finds it again or ends it
         .order_by(incident.opened_at, incident.id)
     )
     return [incident_from(row) for row in connection.execute(query).mappings()]
@@ -132,14 +133,15 @@ def _judged_from(connection: Connection) -> Instant | None:
 
     An engine that has frozen nothing judges all that the journal holds.
     """
-    frozen = [track.frozen_at for track in _engine(connection)]
+    frozen = [track.frozen_at for track in read_engine(connection)]
     if frozen:
-        return min(frozen) - _FOUND_AGAIN
+        return min(frozen) - FOUND_AGAIN
     begins: Instant | None = connection.scalar(select(func.min(tables.journal.c.first_start)))
     return begins
 
 
-def _engine(connection: Connection) -> Sequence[TrackState]:
+def read_engine(connection: Connection) -> Sequence[TrackState]:
+    """Where the engine stood at the last tick; empty for a new database."""
     payload: bytes | None = connection.scalar(select(tables.engine_state.c.payload))
     return () if payload is None else snapshot.decode(payload)
 

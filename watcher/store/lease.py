@@ -1,6 +1,6 @@
 """One daemon a database: a row that names its holder, and an epoch that fences off the one before."""
 
-from typing import Final
+from typing import Final, Protocol
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, select, update
 
@@ -13,6 +13,18 @@ from watcher.store.dispatch import DUE
 TTL: Final[Duration] = 30 * SECOND
 """How long a daemon that vanished with its machine keeps others out."""
 _DAEMON: Final[ColumnElement[bool]] = tables.lease.c.name == "daemon"
+
+
+class Fence(Protocol):
+    """What a transaction of the book begins with: it may write, or it ends there."""
+
+    def renew(self, connection: Connection) -> None:
+        """See to it that nobody else writes the book until the transaction ends.
+
+        Raises:
+            LeaseLost: somebody else owns the database.
+        """
+        ...
 
 
 class Lease:
@@ -76,11 +88,35 @@ class Lease:
             .where(_DAEMON)
             .values(holder=self.holder, epoch=epoch, since=now, seen=now, until=now + self._ttl)
         )
-        connection.execute(update(tables.outbox).where(tables.outbox.c.state == DUE).values(leased_until=0))
+        outbox = tables.outbox.c
+        cut_short = update(tables.outbox).where(outbox.state == DUE, outbox.leased_until > 0)
+        connection.execute(cut_short.values(leased_until=0, attempts=outbox.attempts + 1))
         return epoch
 
     def _give_up(self, connection: Connection) -> None:
         connection.execute(update(tables.lease).where(self._own()).values(holder="", until=0))
+
+
+class Vacancy:
+    """The right to one transaction on a database that no daemon owns: the lease is held within it alone."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def renew(self, connection: Connection) -> None:
+        """Hold the row of the lease, and fence off a daemon that vanished without giving it up.
+
+        Raises:
+            LeaseLost: a daemon owns the database, or may.
+        """
+        row = connection.execute(select(tables.lease).where(_DAEMON).with_for_update()).mappings().one()
+        now = self._database.now(connection)
+        if stands(row, now) or (row["holder"] and process.alive(row["holder"])):
+            pid, host = process.parts(row["holder"])
+            raise LeaseLost(f"{self._database.address}: watcher pid {pid} on host {host} owns it")
+        if row["holder"]:
+            fenced = update(tables.lease).where(_DAEMON)
+            connection.execute(fenced.values(holder="", epoch=row["epoch"] + 1, seen=now, until=0))
 
 
 def stands(row: RowMapping, now: Instant) -> bool:

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Final
 
-from watcher.model.incident import Change, Incident, IncidentKey, Status, Transition
+from watcher.model.incident import Change, Incident, IncidentKey, Resolution, Status, Transition
 from watcher.model.ports import IdFactory
-from watcher.store.amend import amend, begin, story
+from watcher.store.amend import amend, begin, inherit, inheritance, story
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Ledger:
         self._incidents: dict[str, Incident] = {}
         self._by_key: defaultdict[IncidentKey, list[str]] = defaultdict(list)
         self._before: dict[str, Incident] = {}
+        self.inherited: list[Entry] = []
+        """Rows of the timelines of incidents that others were merged into, with what people had done."""
         for incident in held:
             self._put(incident)
             self._before[incident.id] = incident
@@ -79,13 +82,25 @@ class Ledger:
         else:
             if before is None:
                 return None
+            if _was_ended_by_hand(before, transition):
+                return None
             into = _older(transition, family, before) if transition.change is Change.MERGED else wider
             after = amend(before, transition, into)
+            if into is not None and transition.change is Change.MERGED:
+                self._inherit(into, before, transition)
             if after == before and transition.change is not Change.UNJUDGED:
                 return None
         self._put(after)
         self._marks.add((after.id, mark))
         return Entry(after.id, transition, mark, story(before, after, transition))
+
+    def _inherit(self, older: Incident, younger: Incident, transition: Transition) -> None:
+        """What people did to the younger one is done to the one it is merged into."""
+        heir = inherit(older, younger)
+        if heir != older:
+            self._put(heir)
+            story_of = inheritance(older, heir, younger)
+            self.inherited.append(Entry(older.id, transition, f"inherits:{younger.id}", story_of))
 
     def _wider(self, transition: Transition) -> Incident | None:
         """The wider incident that a transition names."""
@@ -101,6 +116,21 @@ class Ledger:
         if incident.id not in self._incidents:
             self._by_key[incident.key].append(incident.id)
         self._incidents[incident.id] = incident
+
+
+def _was_ended_by_hand(incident: Incident, transition: Transition) -> bool:
+    """Whether a person's word stands: what a person has ended, numbers end and open no more.
+
+    Nor is ended by hand what is over by itself.
+    """
+    if transition.resolution is Resolution.MANUAL and transition.act is not None:
+        return incident.over
+    return incident.resolution is Resolution.MANUAL and transition.change in _BEYOND_AN_END
+
+
+_BEYOND_AN_END: Final = frozenset(
+    {Change.RESOLVED, Change.REOPENED, Change.ROSE, Change.FELL, Change.WIDENED, Change.UNJUDGED}
+)
 
 
 def _meant(transition: Transition, family: Sequence[Incident]) -> Incident | None:

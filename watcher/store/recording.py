@@ -18,7 +18,7 @@ from watcher.model.ports import Stored, Wanted
 from watcher.model.sample import SampleBatch
 from watcher.model.time import Instant, rfc3339
 from watcher.store import codec, samples, tables
-from watcher.store.chunks import Entry
+from watcher.store.chunks import Entry, Tables
 from watcher.store.database import Database
 from watcher.store.samples import Labels, Place, StreamKey
 
@@ -127,6 +127,7 @@ class _Chunks:
         self._key = key
         self._wanted = wanted
         self._labels: Labels | None = None
+        self._tables: dict[Tables, Tables] = {}
         self._chosen: Collection[int] | None = None
         self._left = list(reversed(left))
 
@@ -161,7 +162,7 @@ class _Chunks:
             return ()
 
     def _entries(self, fetched: samples.Fetched, labels: Labels) -> Sequence[Entry]:
-        entries = samples.restored(self._key, labels, fetched).entries()
+        entries = samples.restored(self._key, labels, fetched).entries(self._tables)
         return [found for entry in entries if (found := _narrowed(entry, self._wanted)) is not None]
 
 
@@ -233,10 +234,12 @@ def _touches(place: Place, wanted: Wanted) -> bool:
 
 def _narrowed(entry: Entry, wanted: Wanted) -> Entry | None:
     """What of it lies in the time asked for; None where it had bins, and none does."""
+    if wanted.since is None and wanted.until is None:
+        return entry
     batch = entry.batch
     if wanted.until is not None and batch.settled_until > wanted.until:
         batch = replace(batch, settled_until=wanted.until)
-    if (wanted.since is None and wanted.until is None) or not batch.starts.size:
+    if not batch.starts.size:
         return replace(entry, batch=batch)
     within = np.ones(len(batch.starts), np.bool_)
     if wanted.since is not None:

@@ -7,9 +7,9 @@ into its place; small ones share theirs.
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 import numpy as np
@@ -106,13 +106,13 @@ class SqlSnapshots:
         if found is None:
             return None
         head, count = found
-        pieces: list[bytes] = []
-        for first in range(0, count, _AT_ONCE):
-            numbers = range(first, min(first + _AT_ONCE, count))
-            reading = partial(_pieces, token=kept.token, numbers=numbers)
-            pieces += await self._samples.read(reading, within=_WITHIN)
         try:
-            return await self._samples.apart(partial(decode, head, pieces))
+            with await self._samples.apart(partial(_Filling, head)) as filling:
+                for first in range(0, count, _AT_ONCE):
+                    numbers = range(first, min(first + _AT_ONCE, count))
+                    reading = partial(_pieces, token=kept.token, numbers=numbers)
+                    filling.take(await self._samples.read(reading, within=_WITHIN))
+                return await self._samples.apart(filling.dump)
         except (zstandard.ZstdError, msgspec.DecodeError, ValueError) as error:
             raise DumpUnusable(f"{self._samples.address}: the snapshot is damaged: {error}") from error
 
@@ -130,21 +130,47 @@ def encode(dump: EngineDump) -> tuple[bytes, Sequence[bytes]]:
     return _compressed(_encode(head)), pieces
 
 
-def decode(head: bytes, pieces: Sequence[bytes]) -> EngineDump:
-    """The dump that `encode` was given; its arrays are their owner's to write.
+class _Filling:
+    """The dump that `encode` was given, from pieces as they come: each is decompressed while more are read.
 
-    Raises:
-        zstandard.ZstdError, msgspec.DecodeError, ValueError: the bytes are not those that were written.
+    What is read and no longer needed makes room for what comes next: on a large engine, new memory costs as
+    much time as the rest.
     """
-    about = _decode(_decompressed(head))
-    arrays = {one.name: np.empty(one.shape, one.dtype) for one in about.arrays}
-    places = [list(place) for place in _cut(arrays.values())]
-    if len(places) != len(pieces):
-        raise ValueError(f"{len(pieces)} pieces, not {len(places)}")
-    with ThreadPoolExecutor(_THREADS) as threads:
-        for _done in threads.map(_fill, places, pieces):
-            pass
-    return EngineDump(msgspec.json.decode(about.meta), arrays, about.rules)
+
+    def __init__(self, head: bytes) -> None:
+        """Nothing has come.
+
+        Raises:
+            zstandard.ZstdError, msgspec.DecodeError, ValueError: it is not the head that was written.
+        """
+        self._about = _decode(_decompressed(head))
+        self._arrays = {one.name: np.empty(one.shape, one.dtype) for one in self._about.arrays}
+        self._places = [list(place) for place in _cut(self._arrays.values())]
+        self._threads = ThreadPoolExecutor(_THREADS)
+        self._filled: list[Future[None]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def take(self, pieces: Sequence[bytes]) -> None:
+        """The next ones."""
+        places = self._places[len(self._filled) :]
+        self._filled += [self._threads.submit(_fill, *one) for one in zip(places, pieces, strict=False)]
+
+    def dump(self) -> EngineDump:
+        """All of it; its arrays are their owner's to write.
+
+        Raises:
+            zstandard.ZstdError, ValueError: the bytes are not those that were written.
+        """
+        if len(self._filled) != len(self._places):
+            raise ValueError(f"{len(self._filled)} pieces, not {len(self._places)}")
+        for one in self._filled:
+            one.result()
+        return EngineDump(msgspec.json.decode(self._about.meta), self._arrays, self._about.rules)
 
 
 def _fill(place: Sequence[memoryview], piece: bytes) -> None:

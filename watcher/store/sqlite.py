@@ -1,10 +1,12 @@
-"""SQLite behind `Database`: one writer with a thread of its own, and a few async readers.
+"""SQLite behind `Database`: one writer with a thread of its own, and a few readers with theirs.
 
 One writer, because SQLite has one: `BEGIN IMMEDIATE` waits for other processes before it has read anything,
-so no transaction is thrown away half done. It is a plain connection in a thread, since aiosqlite crosses
-threads once a statement, which makes a tick's transaction several times slower.
+so no transaction is thrown away half done. All are plain connections in threads: aiosqlite crosses threads
+once a statement, which makes a transaction several times slower, and a query of it that is cancelled leaves a
+task behind that may never end.
 """
 
+import os
 import sqlite3
 from asyncio import wrap_future
 from collections.abc import Callable
@@ -14,9 +16,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final, TypeVar
 
-from anyio import CancelScope, fail_after, to_thread
-from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from anyio import CancelScope, Semaphore, fail_after, get_cancelled_exc_class, to_thread
+from sqlalchemy import Connection, Engine, QueuePool, StaticPool, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from watcher.errors import DatabaseUnusable
@@ -29,7 +30,6 @@ T = TypeVar("T")
 _STEPS: Final = 20_000
 """Virtual machine instructions between two looks at a deadline: some tenths of a millisecond."""
 _READERS: Final = 4
-_GUARD: Final = "guard"
 _LOG: Final = 16 * 2**20
 """Bytes that the write-ahead log keeps once it has been written back."""
 
@@ -63,13 +63,16 @@ class InlineDriver:
 
 
 class ThreadedDriver:
-    """The daemon's: transactions in one thread, queries through SQLAlchemy's async engine."""
+    """The daemon's: transactions in one thread, queries in a few others."""
 
     def __init__(self, address: SqliteFile, *, create: bool, patience: Duration) -> None:
         _prepare(address, create=create)
         self._engine = _writer(address.path, patience)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-        self._readers = _readers(address.path, patience)
+        self._readers = _readers(address.path, patience, immutable=not create and _is_at_rest(address.path))
+        self._reading = ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="reading")
+        self._patience = patience
+        self._free = Semaphore(_READERS)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """One transaction; once begun it goes on to its commit, whatever becomes of the caller."""
@@ -80,14 +83,16 @@ class ThreadedDriver:
 
     async def read(self, work: Callable[[Connection], T], *, within: Duration) -> T:
         """A query in a snapshot of its own."""
-
-        def guarded(connection: Connection) -> T:
-            guard: _Guard = connection.info[_GUARD]
-            guard.until = monotonic() + within / SECOND
-            return work(connection)
-
-        async with self._readers.connect() as connection:
-            return await connection.run_sync(guarded)
+        with fail_after(self._patience / SECOND):
+            await self._free.acquire()
+        guard = _Guard(within)
+        try:
+            return await wrap_future(self._reading.submit(_query, self._readers, work, guard))
+        except get_cancelled_exc_class():
+            guard.is_left = True
+            raise
+        finally:
+            self._free.release()
 
     async def apart(self, work: Callable[[], T]) -> T:
         """In a worker thread."""
@@ -98,21 +103,32 @@ class ThreadedDriver:
         return clock.now()
 
     async def close(self) -> None:
-        """Close every connection; the thread ends with them."""
+        """Close every connection; the threads end with them."""
         with CancelScope(shield=True):
-            await self._readers.dispose()
-            await wrap_future(self._thread.submit(self._engine.dispose))
+            await wrap_future(self._thread.submit(self._end))
         self._thread.shutdown()
+
+    def _end(self) -> None:
+        self._reading.shutdown()
+        self._readers.dispose()
+        self._engine.dispose()
 
 
 class _Guard:
-    """The deadline of one reading connection, as SQLite's progress handler: true interrupts the statement."""
+    """The deadline of one query, as SQLite's progress handler: true interrupts the statement."""
 
-    def __init__(self) -> None:
-        self.until = inf
+    def __init__(self, within: Duration) -> None:
+        self._within = within
+        self._until = inf
+        self.is_left = False
+        """Nobody waits for its answer any more."""
+
+    def start(self) -> None:
+        """Its time runs from now."""
+        self._until = monotonic() + self._within / SECOND
 
     def __call__(self) -> bool:
-        return monotonic() > self.until
+        return self.is_left or monotonic() > self._until
 
 
 def _prepare(address: SqliteFile, *, create: bool) -> None:
@@ -133,6 +149,14 @@ def _prepare(address: SqliteFile, *, create: bool) -> None:
 
 def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
     with engine.begin() as connection:
+        return work(connection)
+
+
+def _query(engine: Engine, work: Callable[[Connection], T], guard: _Guard) -> T:
+    with engine.connect() as connection:
+        raw: Any = connection.connection.dbapi_connection
+        guard.start()
+        raw.set_progress_handler(guard, _STEPS)
         return work(connection)
 
 
@@ -160,30 +184,31 @@ def _writer(path: Path, patience: Duration) -> Engine:
     return engine
 
 
-def _readers(path: Path, patience: Duration) -> AsyncEngine:
-    engine = create_async_engine(
-        URL.create("sqlite+aiosqlite", database=str(path)),
-        connect_args={"timeout": patience / SECOND, "isolation_level": None},
-        pool_size=_READERS,
-        max_overflow=0,
-        pool_timeout=patience / SECOND,
+def _is_at_rest(path: Path) -> bool:
+    """Whether nobody writes the file, nor may we: SQLite reads it then only if it is told so."""
+    has_log = path.with_name(path.name + "-wal").exists()
+    return not has_log and not os.access(path.parent, os.W_OK, effective_ids=True)
+
+
+def _readers(path: Path, patience: Duration, *, immutable: bool) -> Engine:
+    address = path.absolute().as_uri() + "?immutable=1" if immutable else str(path)
+
+    def connect() -> sqlite3.Connection:
+        # Used by one thread at a time: whichever the pool gives it to.
+        return sqlite3.connect(
+            address, timeout=patience / SECOND, isolation_level=None, check_same_thread=False, uri=immutable
+        )
+
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=_READERS, max_overflow=0
     )
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def on_connect(connection: Any, entry: ConnectionPoolEntry) -> None:  # noqa: ANN401 - SQLAlchemy's adapter
-        guard = entry.info[_GUARD] = _Guard()
-        connection.run_async(lambda raw: raw.set_progress_handler(guard, _STEPS))
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA query_only = ON")
-        cursor.close()
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        connection.execute("PRAGMA query_only = ON")
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
-
-    @event.listens_for(engine.sync_engine, "invalidate")
-    def on_invalidate(_connection: object, entry: ConnectionPoolEntry, _error: BaseException | None) -> None:
-        # A cancelled query goes on in its thread, and closing waits for it: this ends it at once.
-        entry.info[_GUARD].until = -inf
 
     return engine

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -24,7 +25,7 @@ from sqlalchemy import (
     true,
 )
 
-SCHEMA: Final = "0003"
+SCHEMA: Final = "0004"
 """The revision these tables stand at; known here, so that an up-to-date database starts without alembic."""
 
 metadata = MetaData(
@@ -40,6 +41,8 @@ _RowId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER numbers it
 
 _LIVE = text("status <> 'withdrawn'")
 _DUE = text("state = 'due'")
+_GROUPED = text("\"group\" <> ''")
+_ASKED = text("state = 'asked'")
 
 incident = Table(
     "incident",
@@ -63,6 +66,14 @@ incident = Table(
     Column("recovery", Text),
     Column("drill", Boolean, nullable=False),
     Column("shadow", Boolean, nullable=False, server_default=false()),  # recorded, told to nobody
+    Column("acknowledged_by", Text, nullable=False, server_default=text("''")),
+    Column("unack_at", BigInteger),  # when it counts as open again, unless somebody acts before
+    Column("assignee", Text, nullable=False, server_default=text("''")),
+    Column("snoozed_until", BigInteger),
+    Column("returns", Integer, nullable=False, server_default=text("0")),
+    Column("flapping", Boolean, nullable=False, server_default=false()),
+    Column("peak", Text),  # the worst reading, as evidence
+    Column("affected", Float),  # requests hurt beyond what was expected
     # Two episodes of one key cannot start together, so no restart can open one twice.
     Index(
         "uq_incident_episode",
@@ -85,9 +96,46 @@ timeline = Table(
     Column("at", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),
     Column("text", Text, nullable=False),
-    Column("mark", Text),  # which transition this is; empty for what people do
+    Column("mark", Text),  # which transition or act this is
+    Column("who", Text, nullable=False, server_default=text("''")),  # empty: watcher itself
     UniqueConstraint("incident_id", "mark"),
     sqlite_autoincrement=True,
+)
+
+act = Table(
+    "act",
+    metadata,
+    Column("id", _RowId, primary_key=True),  # the order in which they are applied
+    Column("incident_id", Text, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("text", Text, nullable=False),  # of a note; whom it is assigned to; why
+    Column("until", BigInteger),  # where a snooze ends
+    Column("asked_at", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("applied_at", BigInteger),
+    Column("effective_at", BigInteger),  # event time: the watermark in the tick that applied it
+    Column("row", BigInteger),  # the last journal row before it, so that a replay applies it where it was
+    Column("detail", Text, nullable=False, server_default=text("''")),  # why it was refused
+    Index("ix_act_asked", "id", sqlite_where=_ASKED, postgresql_where=_ASKED),
+    Index("ix_act_incident_id", "incident_id"),
+    Index("ix_act_row", "row"),
+    sqlite_autoincrement=True,
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("matchers", Text, nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger),
+    Column("recurrence", Text),  # {"days", "from", "to", "zone"}; none: from start to end without a break
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),  # by a person, before its time
+    Column("ended_by", Text, nullable=False, server_default=text("''")),
 )
 
 outbox = Table(
@@ -111,9 +159,45 @@ outbox = Table(
     Column("attempts", Integer, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("route", Text, nullable=False, server_default=text("''")),
+    Column("group", Text, nullable=False, server_default=text("''")),  # labels it is grouped by, as JSON
+    Column("reason", Text, nullable=False, server_default=text("''")),  # the last decision, named
+    Column("fence", BigInteger, nullable=False, server_default=text("0")),  # who claimed it last may mark it
+    Column("policy", Text, nullable=False, server_default=text("'{}'")),
     UniqueConstraint("incident_id", "target", "mark"),
     Index("ix_outbox_due", "target", "rank", "id", sqlite_where=_DUE, postgresql_where=_DUE),
+    Index(
+        "ix_outbox_group",
+        "target",
+        "route",
+        "group",
+        "state",
+        "changed_at",
+        sqlite_where=_GROUPED,
+        postgresql_where=_GROUPED,
+    ),
     sqlite_autoincrement=True,
+)
+
+thread = Table(
+    "thread",
+    metadata,
+    Column("target", Text, primary_key=True),
+    Column("incident_id", Text, ForeignKey("incident.id", ondelete="CASCADE"), primary_key=True),
+    Column("token", Text, nullable=False),  # JSON: what a sender needs to answer in the same thread
+)
+
+drill = Table(
+    "drill",
+    metadata,
+    Column("name", Text, primary_key=True),  # what its incident's label `drill` says
+    Column("rule", Text, nullable=False),
+    Column("severity", SmallInteger, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("lasts", BigInteger, nullable=False),
+    Column("opened", Boolean, nullable=False),
 )
 
 cursor = Table(

@@ -1,0 +1,53 @@
+"""What targets were told of which incident: tokens that senders keep from one word to the next."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from sqlalchemy import Connection, or_, select
+
+from watcher.model.incident import Incident, Status
+from watcher.model.time import Instant
+from watcher.store.database import Database
+from watcher.store.rows import incident_from
+from watcher.store.statements import chunks, upsert
+from watcher.store.tables import incident, thread
+
+
+class SqlThreads:
+    """Tokens in a database: texts that are their sender's to read."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def token(self, target: str, incident_id: str) -> str | None:
+        """What was kept; None where the target has not been told of it."""
+        query = select(thread.c.token).where(thread.c.target == target, thread.c.incident_id == incident_id)
+        found: str | None = await self._database.read(lambda connection: connection.scalar(query))
+        return found
+
+    async def keep(self, target: str, tokens: Mapping[str, str]) -> None:
+        """By incident; replaces what was kept before. Incidents that there are no longer are left out."""
+        if tokens:
+            await self._database.write(partial(_keep, target=target, tokens=tokens))
+
+    async def standing(self, target: str, *, ended_since: Instant) -> Sequence[tuple[Incident, str]]:
+        """Incidents with their tokens: those that are not over, or ended since then; oldest first."""
+        going_on = incident.c.status.in_([Status.OPEN.value, Status.ACKNOWLEDGED.value])
+        query = (
+            select(incident, thread.c.token)
+            .join(thread, thread.c.incident_id == incident.c.id)
+            .where(thread.c.target == target, or_(going_on, incident.c.resolved_at >= ended_since))
+            .order_by(incident.c.id)
+        )
+
+        def read(connection: Connection) -> Sequence[tuple[Incident, str]]:
+            return [(incident_from(row), row["token"]) for row in connection.execute(query).mappings()]
+
+        return await self._database.read(read)
+
+
+def _keep(connection: Connection, target: str, tokens: Mapping[str, str]) -> None:
+    for ids in chunks(sorted(tokens)):
+        there = {row.id for row in connection.execute(select(incident.c.id).where(incident.c.id.in_(ids)))}
+        kept = [{"target": target, "incident_id": one, "token": tokens[one]} for one in ids if one in there]
+        upsert(connection, thread, kept)
