@@ -1,6 +1,6 @@
 """Stand-ins at the seams of notify: an outbox in memory, a sender that records, incidents to tell of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ SPIKE: Final = Evidence(
     words={"seen": "12.4 %", "expected": "0.2 %", "range": "0.1 % to 0.4 %", "requests": "48 210"},
     parts=({"status": "502", "share": "11.9 %"},),
 )
+PEAK: Final = replace(SPIKE, start=T + 10 * MINUTE, seen=0.31, words={"seen": "31.0 %"})
 HEALTHY: Final = Evidence(
     start=T + 25 * MINUTE, end=T + 30 * MINUTE, seen=0.002, text="5xx 0.2 % of 47 001 requests"
 )
@@ -76,6 +77,10 @@ class Row:
     state: str = "due"
     leased_until: Instant = 0
     detail: str = ""
+    reason: str = ""
+
+
+URGENT: Final = {True: Severity.CRITICAL, False: Severity.INFO}
 
 
 class MemoryOutbox:
@@ -93,43 +98,60 @@ class MemoryOutbox:
         self.rows.append(row)
         return row
 
-    async def claim(self, target: str, *, at: Instant, lease: Duration, limit: int) -> Sequence[Due]:
+    async def claim(
+        self, target: str, *, at: Instant, lease: Duration, limit: int, urgent: bool = False
+    ) -> Sequence[Due]:
         self._answer()
         self.claims += 1
-        open_rows = [row for row in self.rows if row.due.target == target and row.state == "due"]
+        open_rows = [row for row in self._open(target) if row.due.incident.severity >= URGENT[urgent]]
         claimed = [row for row in open_rows if max(row.not_before, row.leased_until) <= at][:limit]
         for row in claimed:
             row.leased_until = at + lease
+            row.due = replace(row.due, fence=row.due.fence + 1, reason=row.reason)
         return [row.due for row in claimed]
 
-    async def done(self, rows: Sequence[Due], *, at: Instant, detail: str) -> None:
+    async def done(self, rows: Sequence[Due], *, at: Instant, reason: str, detail: str) -> None:
         assert at
-        self._mark(rows, "done", detail)
+        self._mark(rows, "done", reason, detail)
 
     async def skipped(self, rows: Sequence[Due], *, at: Instant, reason: str) -> None:
         assert at
-        self._mark(rows, "skipped", reason)
+        self._mark(rows, "skipped", reason, reason)
+
+    async def postponed(self, rows: Sequence[Due], *, at: Instant, reason: str, until: Instant) -> None:
+        assert at
+        for row in self._of(rows):
+            row.not_before, row.leased_until, row.reason = until, 0, reason or row.reason
 
     async def failed(self, rows: Sequence[Due], *, at: Instant, error: str, retry_at: Instant | None) -> None:
-        self._mark(rows, "dead" if retry_at is None else "due", error)
+        self._mark(rows, "dead" if retry_at is None else "due", "", error)
         for row in self._of(rows):
             row.not_before, row.leased_until = retry_at or at, 0
             row.due = replace(row.due, attempts=row.due.attempts + 1)
 
-    async def next_due(self, target: str) -> Instant | None:
+    async def hurry(self, target: str, *, at: Instant) -> None:
         self._answer()
-        open_rows = [row for row in self.rows if row.due.target == target and row.state == "due"]
+        for row in self._open(target):
+            if row.due.attempts and row.leased_until <= at:
+                row.not_before = min(row.not_before, at)
+
+    async def next_due(self, target: str, *, urgent: bool = False) -> Instant | None:
+        self._answer()
+        open_rows = [row for row in self._open(target) if row.due.incident.severity >= URGENT[urgent]]
         return min((max(row.not_before, row.leased_until) for row in open_rows), default=None)
+
+    def _open(self, target: str) -> list[Row]:
+        return [row for row in self.rows if row.due.target == target and row.state == "due"]
 
     def states(self) -> list[str]:
         return [row.state for row in self.rows]
 
-    def _mark(self, rows: Sequence[Due], state: str, detail: str) -> None:
+    def _mark(self, rows: Sequence[Due], state: str, reason: str, detail: str) -> None:
         self._answer()
         if self.marks_down:
             raise StoreUnavailable("disk full")
         for row in self._of(rows):
-            row.state, row.detail = state, detail
+            row.state, row.reason, row.detail = state, reason or row.reason, detail
 
     def _of(self, rows: Sequence[Due]) -> list[Row]:
         ids = {row.id for row in rows}
@@ -157,3 +179,29 @@ class RecordingSender:
             raise self.failures.pop(0)
         self.sent.append(message)
         return "accepted"
+
+
+class MemoryThreads:
+    """Tokens in memory, with the incidents they are about."""
+
+    def __init__(self, *incidents: Incident) -> None:
+        self.tokens: dict[tuple[str, str], str] = {}
+        self.book = {one.id: one for one in incidents}
+        self.down = False
+
+    async def token(self, target: str, incident_id: str) -> str | None:
+        self._answer()
+        return self.tokens.get((target, incident_id))
+
+    async def keep(self, target: str, tokens: Mapping[str, str]) -> None:
+        self._answer()
+        self.tokens |= {(target, one): token for one, token in tokens.items()}
+
+    async def standing(self, target: str, *, ended_since: Instant) -> Sequence[tuple[Incident, str]]:
+        self._answer()
+        known = [(self.book[one], token) for (of, one), token in self.tokens.items() if of == target]
+        return [(one, token) for one, token in known if not one.over or (one.resolved_at or 0) >= ended_since]
+
+    def _answer(self) -> None:
+        if self.down:
+            raise StoreUnavailable("database is locked")

@@ -16,7 +16,8 @@ from watcher.model.incident import Incident
 from watcher.model.message import Message, Telling
 from watcher.model.rule import Severity
 from watcher.model.time import MINUTE
-from watcher.notify.apprise_sender import AppriseSender, problems, redacted
+from watcher.notify.apprise_log import redacted
+from watcher.notify.apprise_sender import AppriseSender, problems
 from watcher.notify.render import Renderer
 from watcher.notify.stages import DIGEST, Plan, Reason
 
@@ -60,15 +61,18 @@ Open for 12 min.
 
 Since: 2026-11-22 03:00 UTC (12 min ago)
 Seen: 12.4 %
-Expected: 0.2 % (0.1 % to 0.4 %)
+Usual: 0.2 % (0.1 % to 0.4 %)
 Requests: 48 210
 Where: source cdnv (cdnvideo), resource shop
+Part: status 502, share 11.9 %
 Severity: critical
 Rule: http_5xx_spike
-Part: status 502, share 11.9 %
 
-Incident: {OPEN.id}
-Next: watcher incidents show {OPEN.id}"""
+See: watcher incidents show {OPEN.id}
+Acknowledge: watcher incidents ack {OPEN.id}
+Silence: watcher silences add --incident {OPEN.id} --for 2h
+
+Incident: {OPEN.id}"""
     )
 
 
@@ -136,10 +140,36 @@ async def test_a_refusal_is_a_failure_with_its_reason_and_the_next_attempt_arriv
 
 
 async def test_a_mail_server_that_refuses_is_a_failure(mailbox: Mailbox) -> None:
-    mailbox.answers = ["451 try again later"]
+    mailbox.answers = ["451 4.7.1 try again later"]
 
-    with pytest.raises(DeliveryFailed, match=r'Sending email to "ops@example.com" failed'):
+    with pytest.raises(DeliveryFailed) as caught:
         await sender(mailbox.url).send(message(OPEN))
+
+    assert str(caught.value) == 'Sending email to "ops@example.com" failed: 451 4.7.1 try again later'
+
+
+async def test_a_mail_server_that_is_not_there_is_named_with_the_reason() -> None:
+    with pytest.raises(DeliveryFailed, match=r'submitting email to "127.0.0.1": .*Connection refused'):
+        await sender("mailto://127.0.0.1:1/?from=watcher@example.com&to=ops@example.com").send(message(OPEN))
+
+
+async def test_who_has_a_mail_already_does_not_get_it_again_when_others_refused_it(mailbox: Mailbox) -> None:
+    target = sender(mailbox.url.replace("to=ops@", "to=ada@example.com,bob@"))
+    told = message(OPEN)
+    mailbox.refused = {"bob@example.com"}
+
+    with pytest.raises(DeliveryFailed, match=r"550 5\.1\.1 no such mailbox"):
+        await target.send(told)
+    mailbox.refused = set()
+    await target.send(told)
+    await target.send(message(resolved(), kind="resolved"))
+
+    assert [mail["To"] for mail in mailbox.mails] == [
+        "ada@example.com",
+        "bob@example.com",
+        "ada@example.com",
+        "bob@example.com",
+    ]
 
 
 async def test_a_failure_shows_neither_password_nor_path(hook: Hook) -> None:

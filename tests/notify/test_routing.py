@@ -9,10 +9,11 @@ from tests.notify.doubles import SPIKE, T
 from watcher.document.secrets import SecretUrl
 from watcher.model.incident import Change, IncidentKey, Transition
 from watcher.model.labels import label_set
-from watcher.model.message import Owed
+from watcher.model.message import Owed, Policy
 from watcher.model.rule import Severity
 from watcher.model.time import HOUR, MINUTE
-from watcher.notify.routing import ReceiverSettings, Router, RouteSettings
+from watcher.notify.receivers import ReceiverSettings
+from watcher.notify.routing import GROUP_INTERVAL, GROUP_WAIT, OWN_TROUBLE, Router, RouteSettings
 
 ONCALL = ReceiverSettings.model_validate({"name": "oncall", "urls": ["json://127.0.0.1/a"]})
 MAIL = ReceiverSettings.model_validate(
@@ -107,14 +108,14 @@ def test_only_an_opening_waits_for_its_group_and_is_repeated() -> None:
     over, *_followers = routes.owed(transition(Change.RESOLVED), at=T, catching_up=False)
 
     ready = T + MINUTE // 2
-    assert opened == (Owed("oncall/0", ready, held=False, repeat=HOUR, ready_at=ready),)
-    assert over == Owed("oncall/0", T, held=False, repeat=0, ready_at=T)
+    assert opened == (Owed("oncall/0", ready, held=False, repeat=HOUR, ready_at=ready, route="routes[0]"),)
+    assert over == Owed("oncall/0", T, held=False, repeat=0, ready_at=T, route="routes[0]")
 
 
 def test_while_catching_up_a_row_is_held_for_a_minute_at_most() -> None:
     owed = router({"to": ["oncall"]}).owed(transition(Change.RESOLVED), at=T, catching_up=True)
 
-    assert owed[0] == Owed("oncall/0", T + MINUTE, held=True, repeat=0, ready_at=T)
+    assert owed[0] == Owed("oncall/0", T + MINUTE, held=True, repeat=0, ready_at=T, route="routes[0]")
     assert {(row.not_before, row.held) for row in owed} == {(T + MINUTE, True)}
 
 
@@ -185,3 +186,55 @@ def test_a_rule_on_trial_opens_for_nobody_and_ends_where_it_was_told_before() ->
 
 def test_what_no_wider_incident_explains_after_all_is_routed_as_an_opening() -> None:
     assert targets(router({"to": ["mail"]}), transition(Change.PARTED)) == ["mail/0", "mail/1"]
+
+
+def test_a_row_says_by_which_route_it_is_told_in_which_group_and_how() -> None:
+    routes = router(
+        {"match": {"severity": "info"}, "to": ["mail"]},
+        {
+            "name": "ops",
+            "to": ["oncall"],
+            "group_by": ["source", "rule", "region"],
+            "repeat": "1h",
+            "repeat_max": "8h",
+            "mute": ["nights"],
+            "digest": "1h",
+            "digest_below": "critical",
+        },
+    )
+
+    owed = routes.owed(transition(), at=T, catching_up=False)[0]
+
+    assert (owed.route, owed.not_before) == ("ops", T + GROUP_WAIT)
+    assert owed.group == '{"region": "", "rule": "http_5xx_spike", "source": "cdnv"}'
+    assert owed.policy == Policy(8 * HOUR, GROUP_INTERVAL, ("nights",), HOUR, Severity.CRITICAL)
+
+
+def test_a_group_of_no_labels_is_the_whole_route_and_without_any_each_is_told_by_itself() -> None:
+    whole, each = router({"to": ["oncall"], "group_by": []}), router({"to": ["oncall"]})
+
+    groups = [one.owed(transition(), at=T, catching_up=False)[0].group for one in (whole, each)]
+    assert groups == ["{}", ""]
+
+
+def failing(target: str, change: Change = Change.OPENED) -> Transition:
+    labels = label_set({"source": "watcher", "vendor": "watcher", "target": target})
+    return replace(transition(change), key=IncidentKey(OWN_TROUBLE, labels))
+
+
+def test_that_a_target_takes_nothing_is_told_to_others() -> None:
+    everybody = router({"to": ["oncall", "mail"]})
+
+    assert targets(everybody, failing("oncall/0")) == ["mail/0", "mail/1"]
+    assert targets(everybody, failing("mail/0")) == ["oncall/0", "mail/1"]
+
+
+def test_where_the_routes_lead_nowhere_else_it_is_told_to_all_others() -> None:
+    alone = router({"to": ["oncall"]})
+
+    assert targets(alone, failing("oncall/0")) == ["mail/0", "mail/1"]
+    assert targets(alone, failing("oncall/0", Change.RESOLVED)) == ["mail/0", "mail/1"]
+    assert targets(router({"match": {"rule": "other"}, "to": ["oncall"]}), failing("oncall/0")) == [
+        "mail/0",
+        "mail/1",
+    ]

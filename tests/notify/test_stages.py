@@ -11,7 +11,7 @@ from watcher.model.incident import Incident, Resolution, Status
 from watcher.model.message import Due, Telling
 from watcher.model.rule import Severity
 from watcher.model.time import DAY, HOUR, MINUTE
-from watcher.notify.stages import DIGEST, DIGEST_SIZE, Decision, Reason, decide
+from watcher.notify.stages import DIGEST, DIGEST_SIZE, IN_FULL, Decision, Reason, View, decide
 
 OPENED, RESOLVED, REOPENED = Telling.OPENED, Telling.RESOLVED, Telling.REOPENED
 WITHDRAWN, UNJUDGED, REMINDER = Telling.WITHDRAWN, Telling.UNJUDGED, Telling.REMINDER
@@ -70,7 +70,7 @@ def test_the_rows_of_one_incident_become_one_telling_of_it_as_it_stands(
 ) -> None:
     rows = [due(subject, telling, row=number) for number, telling in enumerate(owed, 1)]
 
-    decision = decide(rows, now=NOW)
+    decision = decide(rows, View(NOW))
 
     assert outcome(decision) == [(kind, reason)]
     assert settled(decision) == rows
@@ -79,13 +79,13 @@ def test_the_rows_of_one_incident_become_one_telling_of_it_as_it_stands(
 def test_an_opening_whose_attempt_may_have_arrived_is_taken_back_aloud() -> None:
     rows = [due(withdrawn(), attempts=1), due(withdrawn(), WITHDRAWN, row=2)]
 
-    assert outcome(decide(rows, now=NOW)) == [("withdrawn", Reason.TOLD)]
+    assert outcome(decide(rows, View(NOW))) == [("withdrawn", Reason.TOLD)]
 
 
 def test_an_end_whose_attempt_may_have_arrived_is_corrected_aloud() -> None:
     rows = [due(incident(), RESOLVED, attempts=2), due(incident(), REOPENED, row=2)]
 
-    assert outcome(decide(rows, now=NOW)) == [("reopened", Reason.TOLD)]
+    assert outcome(decide(rows, View(NOW))) == [("reopened", Reason.TOLD)]
 
 
 @pytest.mark.parametrize(
@@ -102,17 +102,17 @@ def test_what_ended_long_ago_is_told_only_to_those_who_heard_of_its_opening(
 ) -> None:
     rows = [due(resolved(), telling, row=number) for number, telling in enumerate(owed, 1)]
 
-    assert outcome(decide(rows, now=T + 25 * MINUTE + after)) == [(kind, reason)]
+    assert outcome(decide(rows, View(T + 25 * MINUTE + after))) == [(kind, reason)]
 
 
 @pytest.mark.parametrize(
     ("after", "kind", "reason"),
-    [(DAY, "resolved", Reason.TOLD), (DAY + 1, None, Reason.TOO_OLD)],
+    [(DAY, "resolved", Reason.WITH_ITS_END), (DAY + 1, None, Reason.TOO_OLD)],
 )
 def test_an_old_end_alone_is_not_told_to_who_never_heard_of_the_opening(
     after: int, kind: str | None, reason: Reason
 ) -> None:
-    decision = decide([due(resolved(), RESOLVED, heard=False)], now=T + 25 * MINUTE + after)
+    decision = decide([due(resolved(), RESOLVED, heard=False)], View(T + 25 * MINUTE + after))
 
     assert outcome(decision) == [(kind, reason)]
 
@@ -122,7 +122,7 @@ def test_what_waited_for_its_source_is_told_in_a_digest_and_critical_incidents_e
     loud = [due(incident(id=f"loud-{n}"), row=n, held=True) for n in range(4, 6)]
     live = due(incident(id="live", severity=Severity.INFO), row=6)
 
-    decision = decide([*quiet, live, *loud], now=NOW)
+    decision = decide([*quiet, live, *loud], View(NOW))
 
     told = [(plan.kind, [one.id for one in plan.incidents]) for plan in decision.plans]
     assert told == [
@@ -134,7 +134,7 @@ def test_what_waited_for_its_source_is_told_in_a_digest_and_critical_incidents_e
 
 
 def test_one_that_waited_alone_is_told_as_itself() -> None:
-    decision = decide([due(incident(severity=Severity.INFO), held=True)], now=NOW)
+    decision = decide([due(incident(severity=Severity.INFO), held=True)], View(NOW))
 
     assert outcome(decision) == [("opened", Reason.TOLD)]
 
@@ -143,7 +143,7 @@ def test_the_key_is_the_same_for_every_attempt_and_another_when_more_is_told() -
     rows = [due(incident(id=f"i{n}", severity=Severity.INFO), row=n, held=True) for n in range(1, 4)]
 
     first, again, more = (
-        decide(part, now=at).plans[0].key
+        decide(part, View(at)).plans[0].key
         for part, at in ((rows[:2], NOW), (rows[1::-1], NOW + HOUR), (rows, NOW))
     )
 
@@ -179,7 +179,7 @@ def claims(draw: st.DrawFn) -> list[Due]:
 
 @given(claims(), st.integers(0, 3 * DAY))
 def test_each_row_is_told_or_skipped_exactly_once(rows: list[Due], later: int) -> None:
-    decision = decide(rows, now=T + later)
+    decision = decide(rows, View(T + later))
 
     assert sorted(row.id for row in settled(decision)) == sorted(row.id for row in rows)
 
@@ -188,20 +188,26 @@ def test_each_row_is_told_or_skipped_exactly_once(rows: list[Due], later: int) -
 def test_each_incident_is_told_once_at_most_and_the_order_of_rows_changes_nothing(
     rows: list[Due], later: int
 ) -> None:
-    decision = decide(rows, now=T + later)
+    decision = decide(rows, View(T + later))
 
-    told = [one.id for plan in decision.plans for one in plan.incidents]
+    told = [one.id for plan in decision.plans for one in plan.every]
     assert len(told) == len(set(told))
-    assert decision.plans == decide(reversed(rows), now=T + later).plans
+    assert decision.plans == decide(reversed(rows), View(T + later)).plans
     assert [plan.severity for plan in decision.plans] == sorted(
         (plan.severity for plan in decision.plans), reverse=True
     )
 
 
-def test_a_digest_is_bounded() -> None:
+def test_a_digest_is_bounded_and_lists_most_of_it_in_a_line_each() -> None:
     rows = [
         due(incident(id=f"i{n:03}", severity=Severity.INFO), row=n, held=True)
         for n in range(1, 2 * DIGEST_SIZE + 2)
     ]
 
-    assert [len(plan.incidents) for plan in decide(rows, now=NOW).plans] == [DIGEST_SIZE, DIGEST_SIZE, 1]
+    plans = decide(rows, View(NOW)).plans
+    listed = DIGEST_SIZE - IN_FULL
+    assert [(len(plan.incidents), len(plan.more)) for plan in plans] == [
+        (IN_FULL, listed),
+        (IN_FULL, listed),
+        (1, 0),
+    ]

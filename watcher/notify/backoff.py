@@ -21,8 +21,11 @@ class Backoff:
         """How long to wait after attempt 1, 2, ...; `chance` in [0, 1) spreads it by a quarter."""
         doubled = self.first << min(attempts - 1, 30)
         wait = round(min(doubled, self.most) * (0.75 + chance / 2))
-        asked = 0 if retry_after is None else round(retry_after * SECOND)
-        return max(wait, min(asked, self.most_asked))
+        return max(wait, 0 if retry_after is None else self.asked(retry_after))
+
+    def asked(self, retry_after: float) -> Duration:
+        """How long a target that says so is left alone."""
+        return min(round(retry_after * SECOND), self.most_asked)
 
     def exhausted(self, attempts: int, *, owed_at: Instant, now: Instant) -> bool:
         """Whether a message owed since then is dead after this many attempts."""

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from random import Random
-from typing import Final
 
 import anyio
 
 from watcher.model.ports import Clock, Outbox, Sender
-from watcher.model.time import SECOND, Duration
-from watcher.notify.lane import Lane, Pace, Renders
-
-GRACE: Final[Duration] = 5 * SECOND
-"""How long lanes may go on telling once the courier is stopped."""
+from watcher.model.time import SECOND
+from watcher.notify.health import Outcomes
+from watcher.notify.lane import Lane, Pace, Renders, Shared
+from watcher.notify.manner import Terms
 
 
 class Courier:
@@ -26,32 +24,40 @@ class Courier:
         clock: Clock,
         rng: Random,
         pace: Pace | None = None,
-        grace: Duration = GRACE,
+        terms: Terms | None = None,
     ) -> None:
         """`senders` by target (`mail/0`)."""
         pace = pace or Pace()
-        self._lanes = [
-            Lane(target, sender, outbox, renderer=renderer, clock=clock, rng=rng, pace=pace)
-            for target, sender in senders.items()
-        ]
-        self._grace = grace
+        shared = Shared(outbox, renderer, clock, rng, pace, terms or Terms())
+        self._lanes = {target: Lane(target, sender, shared) for target, sender in senders.items()}
+        self._grace = pace.grace
         self._stopping = anyio.Event()
+
+    def outcomes(self) -> Mapping[str, Outcomes]:
+        """By target, what became of attempts since this was last called."""
+        return {target: lane.outcomes() for target, lane in self._lanes.items()}
+
+    @property
+    def looked_at(self) -> float | None:
+        """When the lane that is furthest behind began to look, in the loop's seconds; None without one."""
+        looks = [lane.looked_at for lane in self._lanes.values() if lane.looked_at is not None]
+        return min(looks, default=None)
 
     async def run(self) -> None:
         """Until stopped: what is due then is told within the grace, the rest waits for the next start."""
         async with anyio.create_task_group() as tasks:
-            for lane in self._lanes:
+            for lane in self._lanes.values():
                 tasks.start_soon(lane.run)
             await self._stopping.wait()
             tasks.cancel_scope.deadline = anyio.current_time() + self._grace / SECOND
 
     def notify(self) -> None:
         """Something was committed that may be due: every lane looks now."""
-        for lane in self._lanes:
+        for lane in self._lanes.values():
             lane.wake()
 
     def stop(self) -> None:
         """Let `run` end."""
-        for lane in self._lanes:
+        for lane in self._lanes.values():
             lane.stop()
         self._stopping.set()

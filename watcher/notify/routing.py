@@ -1,17 +1,19 @@
 """Routing: who is owed a message of a transition, decided by labels alone."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from watcher.document.fields import DurationField
-from watcher.document.secrets import SecretUrl
 from watcher.model.incident import Change, Transition
 from watcher.model.labels import Matcher, all_match
-from watcher.model.message import Owed
-from watcher.model.time import MINUTE, Duration, Instant
+from watcher.model.message import Owed, Policy
+from watcher.model.rule import Severity
+from watcher.model.time import MINUTE, SECOND, Duration, Instant
+from watcher.notify.receivers import ReceiverSettings
 
 CATCH_UP: Final[Duration] = MINUTE
 """How long a row may wait for its source to catch up (design, "First looks and long absences")."""
@@ -19,21 +21,14 @@ CATCH_UP: Final[Duration] = MINUTE
 OPENINGS: Final = frozenset({Change.OPENED, Change.REOPENED, Change.PARTED})
 _URGENT: Final = frozenset({Change.ROSE, Change.WIDENED})
 """They open it for who has not heard of it, and do not wait for a group."""
+GROUP_WAIT: Final[Duration] = 30 * SECOND
+GROUP_INTERVAL: Final[Duration] = 5 * MINUTE
+OWN_SOURCE: Final = "watcher"
+"""The source, and the vendor, of what watcher sees of its own telling."""
+OWN_TROUBLE: Final = "delivery_failing"
+"""The rule whose incidents say, by the label `target`, that a target takes nothing."""
 _SILENT: Final = frozenset({Change.MOVED, Change.FELL, Change.JOINED})
 """Recorded and not told."""
-
-
-class ReceiverSettings(BaseModel):
-    """Somebody to tell: each URL is a target of its own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="unique name of the receiver")
-    urls: tuple[SecretUrl, ...] = Field(min_length=1, description="apprise URLs, one target each")
-
-    def targets(self) -> dict[str, SecretUrl]:
-        """URLs by target, `mail/0`."""
-        return {f"{self.name}/{ordinal}": url for ordinal, url in enumerate(self.urls)}
 
 
 def _compiles(match: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
@@ -51,17 +46,89 @@ class RouteSettings(BaseModel):
         default_factory=dict,
         description="incident labels, `severity` and `rule`: a string, a list, or ~regex; empty matches all",
     )
+    name: str = Field(default="", description="what the delivery log calls it")
     to: tuple[str, ...] = Field(min_length=1, description="names of receivers")
     continues: bool = Field(default=False, alias="continue", description="go on to the next routes too")
     repeat: DurationField = Field(default=0, description="remind this long after telling, while open")
-    group_wait: DurationField = Field(default=0, description="wait this long before an opening is told")
+    repeat_max: DurationField = Field(
+        default=0,
+        description="wait twice as long before each next reminder, up to this; unset is always `repeat`",
+    )
+    group_by: tuple[str, ...] | None = Field(
+        default=None,
+        description="labels, `severity` or `rule`: equal ones are told in one message; [] is the whole route",
+    )
+    group_wait: DurationField | None = Field(
+        default=None, description="wait this long before an opening is told; 30s with `group_by`, else 0s"
+    )
+    group_interval: DurationField | None = Field(
+        default=None, description="tell a group again no sooner than this; 5m"
+    )
+    mute: tuple[str, ...] = Field(
+        default=(), description="names of `times` in which nothing new is told; an all-clear always is"
+    )
+    digest: DurationField = Field(
+        default=0,
+        description="gather low severities and tell them this often, at whole multiples of it in UTC",
+    )
+    digest_below: Literal["warning", "critical"] = Field(
+        default="warning", description="severities below this are gathered: info, or warning as well"
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "RouteSettings":
+        if self.repeat_max and not self.repeat:
+            raise ValueError("`repeat_max` needs `repeat`, which it bounds")
+        if self.repeat_max and self.repeat_max < self.repeat:
+            raise ValueError("`repeat_max` is shorter than `repeat`; make it as long or longer")
+        if self.group_interval is not None and self.group_by is None:
+            raise ValueError("`group_interval` needs `group_by`, which says what a group is")
+        if "digest_below" in self.model_fields_set and not self.digest:
+            raise ValueError("`digest_below` needs `digest`, which says how often")
+        return self
+
+    @property
+    def wait(self) -> Duration:
+        """How long an opening waits for more of its group."""
+        if self.group_wait is not None:
+            return self.group_wait
+        return 0 if self.group_by is None else GROUP_WAIT
+
+    @property
+    def policy(self) -> Policy:
+        """What rows that it owes keep of it."""
+        interval = GROUP_INTERVAL if self.group_interval is None else self.group_interval
+        return Policy(
+            repeat_max=self.repeat_max,
+            group_interval=0 if self.group_by is None else interval,
+            mute=self.mute,
+            digest=self.digest,
+            digest_below=Severity[self.digest_below.upper()],
+        )
+
+    def group_of(self, labels: Mapping[str, str]) -> str:
+        """The group that an incident with these labels belongs to, as a JSON object; empty for none."""
+        if self.group_by is None:
+            return ""
+        return json.dumps({name: labels.get(name, "") for name in sorted(self.group_by)}, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Route:
+class Route:
+    """One route, ready to match."""
+
+    name: str
     matchers: tuple[Matcher, ...]
     targets: tuple[str, ...]
     settings: RouteSettings
+    policy: Policy
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether it is for an incident with these labels, `severity` and `rule` among them."""
+        return all_match(self.matchers, labels)
+
+
+_LAST_RESORT: Final = Route("everyone else", (), (), RouteSettings(to=("everyone",)), Policy())
 
 
 class Router:
@@ -75,16 +142,18 @@ class Router:
         """
         names = {receiver.name: tuple(receiver.targets()) for receiver in receivers}
         if names and not routes:
-            routes = [RouteSettings(to=tuple(names))]
+            routes = [RouteSettings(name="everyone", to=tuple(names))]
         self._targets = tuple(target for targets in names.values() for target in targets)
-        self._routes = [
-            _Route(
+        self.routes: Final = tuple(
+            Route(
+                route.name or f"routes[{ordinal}]",
                 tuple(Matcher.parse(label, spec) for label, spec in route.match.items()),
                 tuple(target for name in route.to for target in names[name]),
                 route,
+                route.policy,
             )
-            for route in routes
-        ]
+            for ordinal, route in enumerate(routes)
+        )
 
     def owed(self, transition: Transition, *, at: Instant, catching_up: bool) -> tuple[Owed, ...]:
         """The rows a transition owes, one a target, in the order of the routes.
@@ -95,21 +164,31 @@ class Router:
         """
         if transition.quiet or transition.change in _SILENT:
             return ()
+        labels = route_labels(transition)
         owed: dict[str, Owed] = {}
-        for route in () if transition.shadow else self._chosen(transition):
-            wait = route.settings.group_wait if transition.change in OPENINGS else 0
-            repeat = route.settings.repeat if transition.change in OPENINGS | _URGENT else 0
-            for target in route.targets:
-                owed.setdefault(target, _row(target, at, held=catching_up, wait=wait, repeat=repeat))
+        for target, route in () if transition.shadow else self._pointed(transition.key.rule, labels):
+            if target not in owed:
+                owed[target] = _row(target, at, route, transition.change, labels, held=catching_up)
         if transition.change is not Change.OPENED:
+            due = _due(at, 0, held=catching_up)
             for target in self._targets:
-                owed.setdefault(target, _row(target, at, held=catching_up, follows=True))
+                owed.setdefault(target, Owed(target, due, held=catching_up, ready_at=at, follows=True))
         return tuple(owed.values())
 
-    def _chosen(self, transition: Transition) -> Iterator[_Route]:
-        labels = route_labels(transition)
-        for route in self._routes:
-            if all_match(route.matchers, labels):
+    def _pointed(self, rule: str, labels: Mapping[str, str]) -> Iterator[tuple[str, Route]]:
+        """Whom the routes point to. That a target takes nothing is told to others, whatever they say."""
+        failing = labels.get("target") if rule == OWN_TROUBLE else None
+        others = [
+            (target, route) for route in self.chosen(labels) for target in route.targets if target != failing
+        ]
+        if failing is not None and not others:
+            return ((target, _LAST_RESORT) for target in self._targets if target != failing)
+        return iter(others)
+
+    def chosen(self, labels: Mapping[str, str]) -> Iterator[Route]:
+        """The routes that an incident with these labels takes."""
+        for route in self.routes:
+            if route.matches(labels):
                 yield route
                 if not route.settings.continues:
                     return
@@ -122,13 +201,20 @@ def route_labels(transition: Transition) -> Mapping[str, str]:
 
 
 def _row(
-    target: str,
-    at: Instant,
-    *,
-    held: bool,
-    wait: Duration = 0,
-    repeat: Duration = 0,
-    follows: bool = False,
+    target: str, at: Instant, route: Route, change: Change, labels: Mapping[str, str], *, held: bool
 ) -> Owed:
-    due = at + max(wait, CATCH_UP if held else 0)
-    return Owed(target, due, held=held, repeat=repeat, ready_at=at + wait, follows=follows)
+    wait = route.settings.wait if change in OPENINGS else 0
+    return Owed(
+        target,
+        _due(at, wait, held=held),
+        held=held,
+        repeat=route.settings.repeat if change in OPENINGS | _URGENT else 0,
+        ready_at=at + wait,
+        route=route.name,
+        group=route.settings.group_of(labels),
+        policy=route.policy,
+    )
+
+
+def _due(at: Instant, wait: Duration, *, held: bool) -> Instant:
+    return at + max(wait, CATCH_UP if held else 0)

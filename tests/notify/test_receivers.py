@@ -1,0 +1,155 @@
+"""Receivers in the configuration: their ways to tell, and what is wrong with them."""
+
+from pathlib import Path
+
+import pytest
+
+from watcher.config import load_config
+from watcher.errors import ConfigurationError
+from watcher.notify.receivers import ReceiverSettings
+
+NATIVE = """\
+receivers:
+  - name: all
+    urls: ["json://127.0.0.1/a", "json://127.0.0.1/b"]
+    webhook:
+      {url: "https://hooks.example.com/x", secret: {env: HOOK_SECRET}, headers: {X-Auth: {env: HOOK_AUTH}}}
+    alertmanager: {url: "http://am:9093", expires: 2h}
+    slack: {token: {env: SLACK_TOKEN}, channel: C0123456789}
+    zone: Europe/Berlin
+heartbeat: {url: "https://hc-ping.com/{env:HEARTBEAT}", every: 30s}
+public_url: https://watch.example.com
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "watcher.yaml"
+    path.write_text(text)
+    return path
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(written(folder, text), secrets=False)
+    return [f"{one.line}:{one.column} {one.what}" for one in caught.value.problems]
+
+
+def test_every_way_to_tell_is_a_target_of_its_own(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, NATIVE), secrets=False)
+
+    [receiver] = config.receivers
+    assert list(receiver.targets()) == [f"all/{n}" for n in range(5)]
+    assert receiver.targets()["all/3"] is receiver.alertmanager
+    assert config.heartbeat is not None
+    assert config.heartbeat.every == 30_000
+
+
+def test_secrets_of_native_receivers_are_known_to_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOOK_SECRET", "HOOK_AUTH", "SLACK_TOKEN", "HEARTBEAT"):
+        monkeypatch.setenv(name, f"value-of-{name}")
+
+    hidden = load_config(written(tmp_path, NATIVE)).secret_values()
+
+    assert {f"value-of-{name}" for name in ("HOOK_SECRET", "HOOK_AUTH", "SLACK_TOKEN", "HEARTBEAT")} <= {
+        *hidden
+    }
+
+
+def test_a_secret_that_is_not_there_is_named_at_its_place(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"watcher.yaml:5:.*HOOK_SECRET is not set"):
+        load_config(written(tmp_path, NATIVE))
+
+
+@pytest.mark.parametrize(
+    ("receiver", "problem"),
+    [
+        (
+            "{name: a}",
+            "1:13 receivers[0]: a receiver needs one of `urls`, `webhook`, `alertmanager` and `slack`",
+        ),
+        (
+            "{name: a, webhook: {url: ftp://x}}",
+            "1:38 url: expected a URL that begins with https:// or http://",
+        ),
+        ("{name: a, webhook: {}}", "1:32 `url` is missing"),
+        ("{name: a, slack: {token: {env: T}}}", "1:30 `channel` is missing"),
+        (
+            "{name: a, urls: [json://x], zone: Europe/Atlantis}",
+            "1:47 zone: 'Europe/Atlantis' is no time zone; write one as Europe/Berlin, or UTC",
+        ),
+        ("{name: a, alertmanager: {url: http://am, expires: soon}}", "1:63 expires"),
+        ("{name: a, webhok: {url: http://x}}", "1:23 unknown key `webhok`"),
+    ],
+)
+def test_what_is_wrong_with_a_receiver_is_said_at_its_place(
+    tmp_path: Path, receiver: str, problem: str
+) -> None:
+    [found] = problems(tmp_path, f"receivers: [{receiver}]\n")
+
+    assert found.startswith(problem)
+
+
+def test_times_of_a_receiver_are_utc_unless_it_says_otherwise() -> None:
+    assert ReceiverSettings.model_validate({"name": "a", "urls": ["json://x"]}).zone == "UTC"
+
+
+# --- templates
+
+
+def template_problems(folder: Path, **templates: str) -> list[str]:
+    (folder / "mine").mkdir(exist_ok=True)
+    for name, text in templates.items():
+        (folder / "mine" / f"{name.replace('_', '.')}.j2").write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(written(folder, "templates: mine\n"), secrets=False)
+    return [str(one).removeprefix(f"{folder}/") for one in caught.value.problems]
+
+
+def test_a_template_that_would_fail_is_found_before_anybody_is_told_by_it(tmp_path: Path) -> None:
+    found = template_problems(
+        tmp_path,
+        incident_txt="{{ story.headline }}\n\n{{ story.headlin }}\n",
+        incident_html="{% for %}",
+        incident_slack='{"type": "section"}',
+        digest_txt="{{ lead }}{% for story in stories %}{{ story.nothing }}{% endfor %}",
+    )
+
+    assert [line.partition(": ")[0] for line in found] == [
+        "mine/digest.txt.j2:1:1",
+        "mine/incident.html.j2:1:1",
+        "mine/incident.slack.j2:1:1",
+        "mine/incident.txt.j2:3:1",
+    ]
+    assert "has no attribute 'headlin'" in found[3]
+    assert "expected a JSON list of blocks" in found[2]
+
+
+def test_a_template_that_is_no_message_s_is_named_with_the_one_that_was_probably_meant(
+    tmp_path: Path,
+) -> None:
+    [problem] = template_problems(tmp_path, incidents_txt="hello")
+
+    assert problem.startswith(
+        "mine/incidents.txt.j2:1:1: no message is made of incidents.txt.j2; did you mean"
+    )
+
+
+def test_an_empty_or_absent_folder_is_a_problem(tmp_path: Path) -> None:
+    [absent] = problems(tmp_path, "templates: nowhere\n")
+    [empty] = template_problems(tmp_path)
+
+    assert absent == "1:1 there is no such folder of templates"
+    assert "it holds no template" in empty
+
+
+def test_good_templates_and_what_they_include_pass(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "incident.txt.j2").write_text(
+        '{% include "greeting.j2" %}{{ story.headline }} {{ story.facts | length }}'
+    )
+    (folder / "greeting.j2").write_text("Hello")
+
+    assert load_config(written(tmp_path, "templates: mine\n"), secrets=False).templates == folder

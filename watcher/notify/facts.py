@@ -1,0 +1,149 @@
+"""The facts of an incident as lines of a message: a name, and what it is."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeAlias
+
+from watcher.model.incident import Evidence, Incident, Resolution, Status
+from watcher.model.time import Instant
+from watcher.model.words import number, span
+from watcher.notify.voice import Voice
+
+Fact: TypeAlias = tuple[str, str]
+"""A name and what it is, for one line."""
+
+NAMED: Final = 20
+"""Names of what is hurt that one line holds."""
+SHOWN: Final = 5
+"""Parts and exemplars shown at most."""
+
+
+def facts(incident: Incident, voice: Voice, now: Instant) -> Iterator[Fact]:
+    """When, how bad against usual, where, which parts; at the end what it was like at its worst."""
+    if incident.over:
+        yield "When", when(incident, voice, now)
+        yield from _healthy(incident)
+        yield from _worst(incident, voice)
+        yield from _hurt(incident)
+    else:
+        yield "Since", when(incident, voice, now)
+        yield from _figures(incident.evidence)
+        yield from _hurt(incident)
+    yield "Where", where(incident)
+    yield from _affects(incident)
+    yield from (("Part", record(part)) for part in incident.evidence.parts[:SHOWN])
+    yield from (("Example", record(example)) for example in incident.evidence.exemplars[:SHOWN])
+    if incident.evidence.text and incident.evidence.text not in incident.summary:
+        yield "Evidence", one_line(incident.evidence.text)
+    yield "Severity", str(incident.severity)
+    yield "Rule", incident.key.rule
+    yield from _people(incident, voice)
+
+
+def when(incident: Incident, voice: Voice, now: Instant) -> str:
+    """From when, and how long ago or until when."""
+    began = voice.moment(incident.opened_at)
+    if incident.resolved_at is not None:
+        return f"{began} to {voice.moment(incident.resolved_at)}"
+    return f"{began} ({span(now - incident.opened_at)} ago)" if now > incident.opened_at else began
+
+
+def lasted(incident: Incident) -> str:
+    """How long, where it is known."""
+    if incident.resolved_at is None:
+        return "an unknown time"
+    return span(max(0, incident.resolved_at - incident.opened_at))
+
+
+def where(incident: Incident) -> str:
+    """Its labels, the source with its vendor first."""
+    labels = dict(incident.key.labels)
+    source, vendor = labels.pop("source", ""), labels.pop("vendor", "")
+    rest = [f"{name} {value}" for name, value in labels.items()]
+    return one_line(", ".join([f"source {source} ({vendor})", *rest]))
+
+
+def record(pairs: Mapping[str, str]) -> str:
+    """``status 502, share 97 %``: what came with a part or an example."""
+    return one_line(", ".join(f"{name} {value}" for name, value in pairs.items()))
+
+
+def recovered(incident: Incident) -> bool:
+    """Whether its end is good news; a withdrawal and a closing without judgement are not."""
+    return incident.status is Status.RESOLVED and incident.resolution is not Resolution.UNJUDGED
+
+
+def times(count: int) -> str:
+    """``once``, ``3 times``."""
+    return "once" if count == 1 else f"{count} times"
+
+
+def one_line(text: str) -> str:
+    """The same without line breaks: a vendor's text may hold anything."""
+    return " ".join(text.split())
+
+
+def _healthy(incident: Incident) -> Iterator[Fact]:
+    recovery = incident.recovery
+    if recovery is not None and recovered(incident):
+        text = recovery.text or figure(recovery, "seen", recovery.seen)
+        if text:
+            yield "Now", one_line(text)
+
+
+def _worst(incident: Incident, voice: Voice) -> Iterator[Fact]:
+    """The peak where one was kept, else what opened it."""
+    if incident.peak is None:
+        yield from _figures(incident.evidence, seen="Was")
+        return
+    text = figure(incident.peak, "seen", incident.peak.seen) or one_line(incident.peak.text)
+    if text:
+        yield "Worst", f"{text} at {voice.moment(incident.peak.start)}"
+    yield from ((name, text) for name, text in _figures(incident.evidence) if name == "Usual")
+
+
+def _hurt(incident: Incident) -> Iterator[Fact]:
+    if incident.affected:
+        yield "Affected", f"about {number(round(incident.affected))} requests more than usual"
+
+
+def _affects(incident: Incident) -> Iterator[Fact]:
+    """What its origin feeds: what has incidents of its own, and what may be next."""
+    for name, hurt in (("Hurts", True), ("At risk", False)):
+        if names := [one.name for one in incident.affects if one.hurt is hurt]:
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            yield name, one_line(", ".join(names[:NAMED])) + more
+
+
+def _figures(evidence: Evidence, *, seen: str = "Seen") -> Iterator[Fact]:
+    figures = (
+        (seen, figure(evidence, "seen", evidence.seen)),
+        ("Usual", _usual(evidence)),
+        ("Requests", figure(evidence, "requests", evidence.requests)),
+    )
+    yield from ((name, text) for name, text in figures if text)
+
+
+def _usual(evidence: Evidence) -> str:
+    expected = figure(evidence, "expected", evidence.expected)
+    if evidence.range is None:
+        return expected
+    low, high = evidence.range
+    spread = evidence.words.get("range") or f"{number(low)} to {number(high)}"
+    return f"{expected} ({spread})" if expected else spread
+
+
+def figure(evidence: Evidence, name: str, value: float | None) -> str:
+    """As the detector words it, else the bare number."""
+    return evidence.words.get(name) or ("" if value is None else number(value))
+
+
+def _people(incident: Incident, voice: Voice) -> Iterator[Fact]:
+    """Who has it, and what was done about it."""
+    if incident.acknowledged_at is not None and not incident.over:
+        by = f" by {one_line(incident.acknowledged_by)}" if incident.acknowledged_by else ""
+        yield "Taken", f"{voice.moment(incident.acknowledged_at)}{by}"
+    if incident.assignee:
+        yield "Assigned", f"to {one_line(incident.assignee)}"
+    if incident.returns:
+        often = times(incident.returns)
+        yield "Came back", f"{often}; it flaps" if incident.flapping else often

@@ -1,0 +1,113 @@
+"""Receivers as the configuration gives them: who can be told, and by which ways."""
+
+from typing import Annotated, Final, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from watcher.document.credentials import scheme
+from watcher.document.fields import DurationField
+from watcher.document.secrets import Secret, SecretUrl
+from watcher.model.time import DAY, MINUTE
+from watcher.notify.rate import USUAL, RateField
+
+SLACK_API: Final = "https://slack.com/api"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _web(url: SecretUrl) -> SecretUrl:
+    if url.whole is None and scheme(url.template) not in {"http", "https"}:
+        raise ValueError("expected a URL that begins with https:// or http://")
+    return url
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone; write one as Europe/Berlin, or UTC") from None
+    return name
+
+
+def _public(url: str) -> str:
+    if url and scheme(url) not in {"http", "https"}:
+        raise ValueError("expected a URL that begins with https:// or http://")
+    return url
+
+
+PublicUrl: TypeAlias = Annotated[str, AfterValidator(_public)]
+WebUrl: TypeAlias = Annotated[SecretUrl, AfterValidator(_web)]
+ZoneName: TypeAlias = Annotated[str, AfterValidator(_zone)]
+
+
+class WebhookSettings(_Section):
+    """Posts of our own JSON, signed."""
+
+    url: WebUrl = Field(description="where to post, https://...")
+    secret: Secret | None = Field(default=None, description="signs each post: HMAC-SHA256 of time and body")
+    headers: dict[str, Secret] = Field(
+        default_factory=dict, description="sent with each post, as Authorization: {env: HOOK_AUTH}"
+    )
+
+
+class AlertmanagerSettings(_Section):
+    """An Alertmanager, whose routes and silences go on working."""
+
+    url: WebUrl = Field(description="its address, http://alertmanager:9093")
+    expires: DurationField = Field(
+        default=DAY, description="how long an alert stands there without a word from watcher"
+    )
+    resend: DurationField = Field(
+        default=MINUTE, description="how often it is told again of what stands, as it forgets at a restart"
+    )
+
+
+class SlackSettings(_Section):
+    """A Slack app that may post: one thread an incident."""
+
+    token: Secret = Field(description="the bot's token, xoxb-..., with the scope chat:write")
+    channel: str = Field(min_length=1, description="the channel's id, as C0123456789, or its #name")
+    api_url: WebUrl = Field(default=SecretUrl(SLACK_API), description="another address of Slack's API")
+
+
+class HeartbeatSettings(_Section):
+    """A dead man's switch: an address that is asked while all is well, and raises the alarm when not."""
+
+    url: WebUrl = Field(description="what is asked, https://hc-ping.com/...")
+    every: DurationField = Field(default=MINUTE, gt=0, description="how often")
+
+
+Target: TypeAlias = SecretUrl | WebhookSettings | AlertmanagerSettings | SlackSettings
+"""One way to tell; a `SecretUrl` is apprise's."""
+
+
+class ReceiverSettings(_Section):
+    """Somebody to tell: each way is a target of its own."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="unique name of the receiver")
+    urls: tuple[SecretUrl, ...] = Field(default=(), min_length=1, description="apprise URLs, one target each")
+    webhook: WebhookSettings | None = None
+    alertmanager: AlertmanagerSettings | None = None
+    slack: SlackSettings | None = None
+    rate: RateField = Field(
+        default=USUAL, description="messages each of its targets takes, as 10/1m; more become digests"
+    )
+    zone: ZoneName = Field(default="UTC", description="the time zone of its messages, as Europe/Berlin")
+    attach: bool = Field(
+        default=False, description="attach the incident as JSON where an apprise URL takes attachments"
+    )
+
+    @model_validator(mode="after")
+    def _can_be_told(self) -> "ReceiverSettings":
+        if not self.targets():
+            raise ValueError("a receiver needs one of `urls`, `webhook`, `alertmanager` and `slack`")
+        return self
+
+    def targets(self) -> dict[str, Target]:
+        """Ways by target, `mail/0`: the URLs in their order, then webhook, Alertmanager, Slack."""
+        native = (self.webhook, self.alertmanager, self.slack)
+        ways: list[Target] = [*self.urls, *(way for way in native if way is not None)]
+        return {f"{self.name}/{ordinal}": way for ordinal, way in enumerate(ways)}

@@ -1,0 +1,1 @@
+"""Ways to tell that are our own: what apprise cannot say, or says without its structure."""
