@@ -8,7 +8,7 @@ export UV_COMPILE_BYTECODE = 1
 # What this machine trusts, pip trusts, and so should uv: behind a proxy with its own authority too.
 export UV_SYSTEM_CERTS = 1
 
-.PHONY: help demo test check bench lock format clean
+.PHONY: help demo test faults check bench lock format clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,10 @@ demo: $(STAMP)   ## watch the real daemon find what is wrong at five simulated v
 
 test: $(STAMP)   ## every test, on SQLite and on a real Postgres
 	$(BIN)/python -m pytest -n 2
+
+faults: $(STAMP) ## hundreds of kills, and what else may go wrong, with figures: takes an hour
+	WATCHER_TEST_KILLS_SQLITE=500 WATCHER_TEST_KILLS_POSTGRES=200 WATCHER_TEST_OWED=100_000 \
+	  $(BIN)/python -m pytest -n 2 -rA tests/faults
 
 check: $(STAMP)  ## ruff, mypy, import arrows, size budget
 	$(BIN)/ruff check

@@ -7,10 +7,10 @@ import pytest
 import trustme
 
 from watcher.collect.vendors import known
-from watcher.config import Config, json_schema, load_config, load_database
+from watcher.config import Config, json_schema, load_config, load_database, load_patience
 from watcher.errors import ConfigurationError
 from watcher.model.labels import Selector
-from watcher.model.time import DAY
+from watcher.model.time import DAY, HOUR, MINUTE
 
 DESIGN = """\
 database: sqlite:///var/watcher.db          # or postgresql://user@host/db
@@ -138,6 +138,24 @@ def test_every_missing_secret_is_told_at_its_place(tmp_path: Path, monkeypatch: 
         "27:59:",
     ] or [name for name in SECRETS if not any(name in line for line in found)] == []
     assert len(found) == 5
+
+
+def test_what_is_over_is_kept_for_a_while_and_nothing_of_it_for_longer(tmp_path: Path) -> None:
+    found = problems(tmp_path, "retention: {incidents: 30d, deliveries: 1d, timeline: 31d}\nsources: []\n")
+
+    assert found == [
+        "1:41: deliveries: 1d is less than 7d, and what is just over may come back",
+        "1:55: timeline: 31d is longer than incidents: 30d, with which they go",
+    ]
+
+
+def test_how_often_the_engine_and_its_samples_are_kept_has_bounds(tmp_path: Path) -> None:
+    found = problems(tmp_path, "samples: {snapshot_every: 10ms, journal: 0s, chunk: 2d}\nsources: []\n")
+
+    assert found == [
+        "1:27: snapshot_every: 10ms is not between 1s and 1d",
+        "1:53: chunk: 2d is not between 1s and 1d",
+    ]
 
 
 def test_all_kinds_of_mistakes_come_at_once_in_file_order(tmp_path: Path) -> None:
@@ -338,3 +356,13 @@ def test_the_schema_tells_sources_apart_by_vendor() -> None:
     assert vendors == set(known())
     assert json.loads(json.dumps(schema)) == schema
     assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("sources: []", 12 * HOUR), ("unacknowledge_after: 30m", 30 * MINUTE)]
+)
+def test_an_acknowledgement_holds_for_half_a_day_unless_said_otherwise(
+    tmp_path: Path, text: str, expected: int
+) -> None:
+    assert loaded(tmp_path, text).unacknowledge_after == expected
+    assert load_patience(written(tmp_path, text)) == expected

@@ -1,5 +1,5 @@
-"""The real Postgres, for restarts."""
+"""The databases, for restarts and acts."""
 
-from tests.databases import postgres_server
+from tests.databases import database_url, postgres_server
 
-__all__ = ["postgres_server"]
+__all__ = ["database_url", "postgres_server"]

@@ -1,6 +1,6 @@
 """Lives of a daemon without its network: ticks, snapshots and compaction, until a write kills it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -11,17 +11,19 @@ from tests.databases import HandClock
 from tests.engine.conftest import START, errors_above, spike
 from watcher.app.restart import Restarted, Shelves, restarted
 from watcher.engine.engine import BoundRule
-from watcher.model.incident import Transition
+from watcher.model.act import Act, ActKind
+from watcher.model.incident import Status, Transition
 from watcher.model.labels import label_set
 from watcher.model.message import Owed
-from watcher.model.ports import Tick, Wanted
+from watcher.model.ports import IncidentQuery, Tick, Wanted
 from watcher.model.sample import Cursor, Poll, SampleBatch, Sight
 from watcher.model.snapshot import Kept
-from watcher.model.time import DAY, MINUTE
+from watcher.model.time import DAY, MINUTE, Instant
 from watcher.store import process, tables
 from watcher.store.book import SqlBook
 from watcher.store.compaction import Compactor
 from watcher.store.database import Database
+from watcher.store.history import SqlHistory
 from watcher.store.identity import time_ordered
 from watcher.store.lease import Lease
 from watcher.store.recording import SqlRecording
@@ -115,6 +117,8 @@ class Place:
     batches: Sequence[SampleBatch]
     rules: Callable[[], list[BoundRule]] = rules
     sources: Mapping[str, str] = field(default_factory=lambda: {"cdn": "test"})
+    hands: Collection[int] = ()
+    """Ticks before which somebody resolves all that is open."""
     fate: Fate = field(default_factory=Fate)
 
     async def survive(self) -> None:
@@ -188,12 +192,22 @@ class Life:
         cursor = self.begun.cursors.get(("cdn", "resources"))
         batches = self.place.batches[:until]
         for number in range(cursor.position if cursor else 0, len(batches)):
+            if number in self.place.hands:
+                await self.ask(batches[number].fetched_at)
             self.engine.ingest(batches[number])
             await self.commit(self.engine.evaluate(batches[number].fetched_at), number)
             if number % SNAPSHOT == SNAPSHOT - 1:
                 await self.keep()
             if number % COMPACT == COMPACT - 1:
                 await self.compactor.round(batches[number].fetched_at, everything=True)
+
+    async def ask(self, at: Instant) -> None:
+        """What a command leaves, once."""
+        left = select(tables.act.c.id).where(tables.act.c.asked_at == at)
+        if await self.database.read(lambda connection: connection.execute(left).first()) is None:
+            open_ = await SqlHistory(self.place.database).incidents(IncidentQuery(frozenset({Status.OPEN})))
+            acts = [Act(one.id, ActKind.RESOLVE, "ada", at) for one in reversed(open_)]
+            await self.shelves.acts.leave(acts)
 
     async def keep(self) -> None:
         row = await self.shelves.journal.reached()
@@ -214,7 +228,9 @@ class Life:
             at = batch.fetched_at
             sight = Sight("cdn", "test", "resources", at, up=True)
             polls = [Poll(sight, (batch,), Cursor("cdn", "resources", number + 1, since=0))]
-        changes = [(one, (Owed("mail/0", at),)) for one in transitions]
-        await self.book.commit(Tick(at, polls, changes, engine=self.engine.snapshot(), kept=kept))
+        acts, ends = self.engine.act(await self.shelves.acts.waiting(at), at)
+        changes = [(one, (Owed("mail/0", at),)) for one in [*transitions, *ends]]
+        tick = Tick(at, polls, changes, engine=self.engine.snapshot(), kept=kept, acts=acts)
+        await self.book.commit(tick)
         if kept is not None:
             await self.snapshots.prune(kept)

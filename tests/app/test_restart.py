@@ -217,6 +217,32 @@ async def test_what_weeks_have_taught_survives_in_the_snapshot_and_is_learned_ag
         assert np.array_equal(learned(rebuilt), learned(first), equal_nan=True)
 
 
+class Wiser(Habit):
+    """The same detector, as of a version that goes by half of what it has learned."""
+
+    version: ClassVar[int] = 2
+
+    def recall(self, memory: Memory, at: Instant) -> Usual:
+        return {"hour": memory["hours"][at // HOUR % 24] / 2.0}
+
+
+Wiser.__module__, Wiser.__qualname__ = Habit.__module__, Habit.__qualname__
+
+
+async def test_a_detector_of_another_version_learns_again_what_the_one_before_had_learned(
+    tmp_path: Path,
+) -> None:
+    async with place_at(tmp_path, "wiser", weeks()) as place:
+        place.rules = lambda: [habit()]
+        first = await live(place)
+        place.rules = lambda: [replace(habit(), detector=Wiser(HabitParams()))]
+        with capture_logs() as logs:
+            again = await live(place)
+
+        assert [log["rules_rebuilt"] for log in logs if log["event"] == "engine_rebuilt"] == [1]
+        assert np.array_equal(learned(again), learned(first), equal_nan=True)
+
+
 @pytest.mark.parametrize("change", [lambda: [*rules(), habit()], lambda: [errors_above(20), rules()[1]]])
 async def test_a_rule_that_is_new_or_changed_is_rebuilt_and_the_others_stand(
     tmp_path: Path, change: Callable[[], list[BoundRule]]

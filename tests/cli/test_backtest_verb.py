@@ -174,8 +174,37 @@ def test_what_cannot_be_true_is_refused_and_counted_and_the_rest_is_judged(
 
     ended = cli("backtest", "--samples", path, "--json")
 
-    assert (ended.code, ended.err) == (0, "f: 1 refused: negative\n")
+    line = len(path.read_text().splitlines())
+    told = f"{path}:{line}:1: f: 1 refused: negative; the first is cdn_requests -5\n"
+    assert (ended.code, ended.err) == (0, told)
     assert len(ended.json["incidents"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("2026-11-16T03:00:00Z,300,cdn_requests,inf,2026-11-16T04:00:00Z,f", "infinite; the first is cdn_re"),
+        (
+            "2026-11-16T03:00:00Z,300,cdn_hit_ratio,1.2,2026-11-16T04:00:00Z,f",
+            "no_share; the first is cdn_hi",
+        ),
+        ("2026-11-16T03:00:00Z,300,cdn_requests,1,2026-11-16T02:00:00Z,f", "in_future; the first is cdn_re"),
+        ("2026-11-16T03:00:00Z,300,cdn_hit_bytes,9,2026-11-16T04:00:00Z,f", None),
+    ],
+)
+def test_what_is_refused_is_named_by_file_and_line(
+    tmp_path: Path, cli: Cli, row: str, told: str | None
+) -> None:
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    first.write_text(HEAD + "".join(rows(bins=3)))
+    second.write_text(HEAD + "\n\n" + row + ",cdnvideo,shop,edge,\n")
+
+    ended = cli("backtest", "--samples", first, second)
+
+    assert ended.code == 0
+    complaints = [line for line in ended.complaints if "refused" in line]
+    wanted = f"{second}:4:1: f: 1 refused: {told}"
+    assert bool(complaints) == any(line.startswith(wanted) for line in complaints) == bool(told)
 
 
 def test_a_rule_of_a_folder_may_extend_a_shipped_one(tmp_path: Path, samples: Path, cli: Cli) -> None:

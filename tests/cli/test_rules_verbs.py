@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
-from watcher.rulebook.packs import builtin_folder, rule_files
+from watcher.rulebook.packs import builtin_folder, load_rules, pack_files
 
-SHIPPED = sorted(path.stem for path in rule_files(builtin_folder()))
+SHIPPED = [rule.id for rule in load_rules(pack_files())]
 
 
 @pytest.fixture(autouse=True)
@@ -50,11 +50,22 @@ def test_a_configuration_says_which_rules_judge_and_how(tmp_path: Path, cli: Cli
     assert (spike["severity"], spike["with"]["floor"]) == ("info", 0.5)
 
 
+def test_a_rule_that_is_shipped_switched_off_judges_once_it_is_switched_on(tmp_path: Path, cli: Cli) -> None:
+    config = tmp_path / "watcher.yaml"
+    config.write_text("rules: {override: {traffic_anomaly: {enabled: true, mode: shadow}}}\n")
+
+    rules = cli("rules", "list", "--json").json["rules"]
+
+    assert "traffic_anomaly" not in SHIPPED
+    (anomaly,) = (rule for rule in rules if rule["rule"] == "traffic_anomaly")
+    assert (anomaly["mode"], anomaly["severities"]["warning"]["habit"]) == ("shadow", 1.8)
+
+
 @pytest.mark.timeout(240)  # every proof there is, run one after the other
 def test_the_shipped_rules_are_well_written_and_proven(cli: Cli) -> None:
     linted, proven = cli("rules", "lint"), cli("rules", "test", "--json")
 
-    assert (linted.code, linted.out) == (0, f"{len(SHIPPED)} rules, nothing to complain of\n")
+    assert (linted.code, linted.out) == (0, f"{len(SHIPPED)} rules, no complaints\n")
     assert proven.code == 0
     assert all(case["passed"] for case in proven.json["cases"])
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Cli
-from tests.cli.fleet import BAD, BIN, MONDAY
-from watcher.model.time import MINUTE, rfc3339
+from tests.cli.conftest import Cli, Filled, two_incidents
+from tests.cli.fleet import BAD, BIN, HEAD, MONDAY, rows
+from watcher.model.time import DAY, MINUTE, parse_rfc3339, rfc3339
 
 BEFORE = rfc3339(MONDAY + (BAD.start - 3) * BIN + MINUTE)
 WITHIN = rfc3339(MONDAY + (BAD.start + 3) * BIN + MINUTE)
@@ -69,15 +69,45 @@ def test_an_incident_of_a_backtest_says_why(samples: Path, cli: Cli) -> None:
     assert incident["summary"] in told
 
 
-def test_other_groups_are_named(samples: Path, cli: Cli) -> None:
+def test_labels_that_no_group_has_are_an_answer_that_says_which_groups_there_are(
+    samples: Path, cli: Cli
+) -> None:
     words = ("rules", "why-not", "http_5xx_spike", "--at", BEFORE, "--samples", samples)
 
-    several = cli(*words, "--labels", "source=f", "--json")
-    none = cli(*words, "--labels", "resource=nope")
+    told = cli(*words, "--labels", "resource=nope")
+    answer = cli(*words, "--labels", "resource=nope", "--json").json
 
-    assert (several.code, none.code) == (0, 0)
-    assert sorted(group["resource"] for group in several.json["groups"]) == ["shop", "video"]
-    assert "  resource=shop,source=f,vendor=cdnvideo" in none.out.splitlines()
+    assert (told.code, told.err) == (0, "")
+    assert told.out.splitlines()[:2] == ["the rule judges no group with resource=nope", "it judges:"]
+    assert "  resource=shop,source=f,vendor=cdnvideo" in told.out.splitlines()
+    assert (answer["fired"], answer["stopped_by"]["name"]) == (False, "group")
+    assert sorted(group["resource"] for group in answer["groups"]) == ["shop", "video"]
+
+
+def test_labels_of_several_groups_are_wrong_use_and_the_groups_are_named(samples: Path, cli: Cli) -> None:
+    ended = cli(
+        "rules", "why-not", "http_5xx_spike", "--at", BEFORE, "--samples", samples, "--labels", "source=f"
+    )
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.complaints == [
+        "--labels: 2 groups have these; name one of them:",
+        "  resource=shop,source=f,vendor=cdnvideo",
+        "  resource=video,source=f,vendor=cdnvideo",
+    ]
+
+
+def test_an_id_that_several_incidents_begin_with_names_them(cli: Cli, filled: Filled) -> None:
+    config = filled(two_incidents)
+    ids = sorted(one["id"] for one in cli("incidents", "list", "-c", config, "--json").json["incidents"])
+    shared = ids[0][:2]
+
+    ended = cli("rules", "why", shared, "-c", config)
+
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.complaints[0] == f"several incidents begin with {shared}; write more of it:"
+    assert sorted(line.split()[0] for line in ended.complaints[1:]) == ids
+    assert all("http_5xx_spike" in line or "hit_ratio_drop" in line for line in ended.complaints[1:])
 
 
 def test_a_time_without_samples_was_never_judged(samples: Path, cli: Cli) -> None:
@@ -92,16 +122,21 @@ def test_a_time_without_samples_was_never_judged(samples: Path, cli: Cli) -> Non
 @pytest.mark.parametrize(
     ("words", "code", "complaint"),
     [
-        (("why", "01nope"), 1, "no incident has the id 01nope, or several begin with it"),
+        (("why", "01nope"), 1, "no incident has the id 01nope"),
         (
             ("why-not", "http_5xx_spice", "--labels", "a=b", "--at", BEFORE),
-            1,
+            2,
             "no rule `http_5xx_spice` is in force; ",
         ),
         (
             ("why-not", "http_5xx_spike", "--labels", "shop", "--at", BEFORE),
             2,
             "--labels shop: write them as",
+        ),
+        (
+            ("why-not", "http_5xx_spike", "--labels", "resorce=shop", "--at", BEFORE),
+            2,
+            "--labels: no group of `http_5xx_spike` has a label `resorce`; did you mean `resource`?",
         ),
         (("why-not", "http_5xx_spike", "--labels", "a=b", "--at", "noon"), 2, "Invalid value"),
         (("why-not", "http_5xx_spike", "--labels", "a=b"), 2, "--at"),
@@ -125,3 +160,27 @@ def test_without_samples_the_recorded_history_of_a_configuration_is_asked(
 
     assert (ended.code, ended.out) == (2, "")
     assert "watcher.yaml: there is no such file" in ended.err
+
+
+def at_once(folder: Path) -> Path:
+    """The same samples, the second day of which came in one batch at its end."""
+    lines = [HEAD, *rows()]
+    for at, line in enumerate(lines[1:], 1):
+        cells = line.split(",")
+        if parse_rfc3339(cells[0]) >= MONDAY + DAY:
+            lines[at] = ",".join([*cells[:4], rfc3339(MONDAY + 2 * DAY), *cells[5:]])
+    path = folder / "batch.csv"
+    path.write_text("".join(lines))
+    return path
+
+
+def test_bins_that_came_in_one_batch_show_the_state_that_each_had(
+    tmp_path: Path, samples: Path, cli: Cli
+) -> None:
+    words = ("rules", "why-not", "http_5xx_spike", "--labels", "resource=shop", "--at", WITHIN, "--json")
+
+    came, late = (cli(*words, "--samples", path).json for path in (samples, at_once(tmp_path)))
+
+    assert [one["state"] for one in came["bins"]].count("inactive") == 2
+    assert [one["state"] for one in late["bins"]] == [one["state"] for one in came["bins"]]
+    assert late["state"] == "firing"

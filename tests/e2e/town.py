@@ -45,18 +45,28 @@ class Town:
     simulation: Simulation
     folder: Path
 
-    def configure(self, name: str, catchers: Catchers, *, database: str = "", limit: float = 40) -> Path:
-        """Write a daemon's configuration."""
+    def configure(
+        self,
+        name: str,
+        catchers: Catchers,
+        *,
+        database: str = "",
+        limit: float = 40,
+        probed: str = "5m",
+        **more: object,
+    ) -> Path:
+        """Write a daemon's configuration; certificates are `probed` so often, `more` are sections of it."""
         announced = self.simulation.announcement()
         cdnvideo = announced["cdnvideo"]["source"] | {"limit": limit}
         return configured(
             self.folder / f"{name}.yaml",
-            [cdnvideo, announced["tls"]["source"]],
+            [cdnvideo, announced["tls"]["source"] | {"every": probed}],
             database=database or f"sqlite:///{self.folder}/{name}.db",
             receivers=[
                 {"name": "mail", "urls": [catchers.mail.apprise_url]},
                 {"name": "hook", "urls": [catchers.hook.apprise_url]},
             ],
+            **more,
         )
 
 
@@ -84,12 +94,13 @@ async def catching() -> AsyncIterator[Catchers]:
 
 
 @asynccontextmanager
-async def watching(config: Path) -> AsyncIterator[Process]:
-    """A daemon of its own process, killed at the end if it still runs."""
+async def watching(config: Path, environment: Mapping[str, str] | None = None) -> AsyncIterator[Process]:
+    """A daemon of its own process, killed at the end if it still runs; `environment` is added to ours."""
     command = [sys.executable, "-m", "watcher", "run", "-c", str(config)]
     log = config.with_suffix(".log").open("ab")
     try:
-        async with await anyio.open_process(command, stdin=None, stdout=log, stderr=log) as process:
+        env = os.environ | dict(environment or {})
+        async with await anyio.open_process(command, stdin=None, stdout=log, stderr=log, env=env) as process:
             try:
                 yield process
             finally:

@@ -228,6 +228,7 @@ async def test_distributions_domains_origins_and_groups_are_those_of_the_world()
         items = {(item.kind, item.id): item.facts for one in distributions.listings for item in one.items}
         assert items[ItemKind.DOMAIN, "shop.example.com"]["certificate"] == certificate_id("shop")
         assert items[ItemKind.DOMAIN, "blog.example.com"]["tls"] == "no"
+        assert items[ItemKind.DISTRIBUTION, BLOG]["origin_group"] == group_id("blogs")
 
         active = values(origins, "origin_group_members", status="active")[0]
         group = origins.entities.index((("resource", group_id("blogs")),))

@@ -36,7 +36,8 @@ def lsw(clock: LoopClock) -> Server:
 def serve(lsw: Server, *distributions: object, **domains: list[str]) -> None:
     lsw.lists["/distributions"] = list(distributions)
     for name, hosts in domains.items():
-        lsw.lists[f"/distributions/{name.replace('_', '-')}/domains"] = [domain(host) for host in hosts]
+        within = f"/distributions/{name.replace('_', '-')}"
+        lsw.lists |= {f"{within}/domains": [domain(host) for host in hosts], f"{within}/policies": []}
 
 
 class TestCertificates:
@@ -257,6 +258,8 @@ class TestDistributions:
             "/distributions",
             "/distributions/di-1/domains",
             "/distributions/di-1",
+            "/distributions/di-1/policies",
+            "/distributions/di-1",
         ]
 
     async def test_one_that_is_refused_blinds_no_other_and_says_so(self, build: Build, lsw: Server) -> None:
@@ -367,7 +370,7 @@ class TestDistributions:
 
         batches = [await read(collector, "domains") for _ in range(3)]
 
-        assert len(lsw.requests) == 3 * 26
+        assert len(lsw.requests) == 3 * (1 + 25 + 5)
         assert [len(facts(batch, "domain")) for batch in batches] == [25, 50, 60]
         assert [batch.listings[1].complete for batch in batches] == [False, False, True]
         assert all(batch.complete for batch in batches)
@@ -382,8 +385,12 @@ class TestDistributions:
 
     async def test_an_id_is_no_path(self, build: Build, lsw: Server) -> None:
         serve(lsw, distribution("../di/1?a"))
-        lsw.lists["/distributions/../di/1?a/domains"] = []
+        within = "/distributions/../di/1?a"
+        lsw.lists |= {f"{within}/domains": [], f"{within}/policies": []}
 
         await read(build("leaseweb", lsw, **KEY), "domains")
 
-        assert lsw.requests[-1].url == f"{BASE}/distributions/..%2Fdi%2F1%3Fa/domains"
+        assert [one.url for one in lsw.requests[-2:]] == [
+            f"{BASE}/distributions/..%2Fdi%2F1%3Fa/domains",
+            f"{BASE}/distributions/..%2Fdi%2F1%3Fa/policies",
+        ]

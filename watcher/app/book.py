@@ -3,12 +3,19 @@
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 from watcher.document.secrets import SecretUrl
 from watcher.errors import DatabaseUnusable, StoreUnavailable
+from watcher.model.incident import Incident, Status
 from watcher.model.inventory import Known
-from watcher.model.ports import History, Recording
+from watcher.model.ports import History, IncidentQuery, Recording
+from watcher.model.relations import Relations
+from watcher.model.relations import widened as wide
 from watcher.runtime.clock import SystemClock
+from watcher.store.address import parse_address
+from watcher.store.backup import Copy, back_up
 from watcher.store.database import Database
 from watcher.store.history import SqlHistory
 from watcher.store.inventory import SqlInventory
@@ -16,6 +23,10 @@ from watcher.store.migrate import upgrade as migrate
 from watcher.store.recording import SqlRecording
 from watcher.store.samples import samples_of
 from watcher.store.tables import SCHEMA
+
+STANDING: Final = frozenset({Status.OPEN, Status.ACKNOWLEDGED})
+EVERY: Final = 1_000_000
+"""More open incidents than a database holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,16 @@ async def upgrade(at: SecretUrl) -> Upgraded:
         async with samples_of(database) as samples:
             await migrate(samples)
         return Upgraded(SCHEMA, before)
+
+
+async def backup(at: SecretUrl, to: Path) -> Sequence[Copy]:
+    """Copy the database into a new file, beside a running daemon or without one.
+
+    Raises:
+        DatabaseUnusable: there is none, or the copy cannot go there.
+        StoreUnavailable: it could not be read or written whole.
+    """
+    return await back_up(parse_address(at.reveal()), to)
 
 
 async def known(at: SecretUrl, sources: Collection[str]) -> Sequence[Known]:
@@ -83,3 +104,13 @@ async def history(at: SecretUrl) -> AsyncIterator[History]:
     """The book alone; see `readers`."""
     async with await Database.open(at.reveal(), clock=SystemClock(), create=False) as database:
         yield SqlHistory(database)
+
+
+async def widened(at: SecretUrl, incidents: Sequence[Incident]) -> Sequence[Incident]:
+    """The incidents with what their origins feed, by the inventory as it stands."""
+    if all(one.over for one in incidents):
+        return incidents
+    async with await Database.open(at.reveal(), clock=SystemClock(), create=False) as database:
+        relations = Relations(await SqlInventory(database).items())
+        standing = await SqlHistory(database).incidents(IncidentQuery(status=STANDING, limit=EVERY))
+        return [wide(one, relations, standing) for one in incidents]

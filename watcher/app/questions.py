@@ -3,19 +3,17 @@
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
 
 from watcher.app.feeds import Feed, metrics
+from watcher.engine import inspection
 from watcher.engine.detector import Gate
 from watcher.engine.engine import BoundRule
 from watcher.model.incident import Incident
-from watcher.model.labels import LabelSet
+from watcher.model.labels import LabelSet, label_set
 from watcher.model.rule import Rule
 from watcher.model.time import Instant
-from watcher.model.words import span
 from watcher.runtime.rerun import Rerun, Step, matching
 
-_FIRING: Final = frozenset({"firing", "recovering"})
 _BEFORE, _AFTER = 5, 3
 """Bins shown around the one that counts."""
 
@@ -39,14 +37,18 @@ class Answer:
     @property
     def stopped_by(self) -> Gate | None:
         """The first gate that was not passed."""
-        return next((gate for gate in self.gates if not gate.passed), None)
+        return inspection.stop(self.gates)
 
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """The labels name no group that the rule judges, or several; `groups` are these, or all there are."""
+    """The labels name no group that the rule judges, or several."""
 
-    groups: Sequence[LabelSet]
+    asked: LabelSet
+    matching: Sequence[LabelSet]
+    """Those that have the labels; none, or several."""
+    known: Sequence[LabelSet]
+    """All that there are, of the sources that were looked at."""
 
 
 async def asked(
@@ -64,7 +66,7 @@ async def asked(
         known += rerun.groups()
         found += [(rerun, group) for group in matching(rerun.groups(), labels)]
     if len(found) != 1:
-        return Unclear([group for _, group in found] or known)
+        return Unclear(label_set(labels), [group for _, group in found], known)
     return _answer(*found[0], at, fired=fired)
 
 
@@ -97,27 +99,12 @@ def _holding(steps: Sequence[Step], at: Instant) -> int | None:
 def _firing(steps: Sequence[Step], since: Instant) -> int | None:
     """The first bin since a time that left it firing; else the one that holds the time."""
     for place, step in enumerate(steps):
-        if step.judged.start >= since and step.state in _FIRING:
+        if step.judged.start >= since and step.state in inspection.FIRED:
             return place
     return _holding(steps, since)
 
 
 def _gates(rule: Rule, step: Step | None) -> Sequence[Gate]:
-    if step is None:
-        return (
-            Gate("bin", False, text="no bin of this group was judged at that time: nothing was recorded"),
-        )
-    gates = tuple(step.judged.gates)
-    if any(not gate.passed for gate in gates):
-        return gates
-    if step.judged.reading in {"breach", "long bad"} and (rule.hold or step.state not in _FIRING):
-        gates += (_hold(rule, step),)
-    return gates
-
-
-def _hold(rule: Rule, step: Step) -> Gate:
-    """Whether it has lasted as the rule asks."""
-    held = step.state in _FIRING
-    asked = f"it has to last {span(rule.hold)}" if rule.hold else "it has to be news"
-    state = "it had" if held else f"by the end of this bin it had not ({step.state})"
-    return Gate("for", held, text=f"{asked}; {state}")
+    return (
+        inspection.asked(rule, None, "") if step is None else inspection.asked(rule, step.judged, step.state)
+    )

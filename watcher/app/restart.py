@@ -4,7 +4,7 @@ import gc
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import anyio
@@ -12,13 +12,15 @@ import anyio.to_thread
 import structlog
 
 from watcher.engine.engine import DUMP_FORMAT, BoundRule, Engine
+from watcher.engine.lifecycle import NEVER
 from watcher.errors import DumpUnusable, StoreUnavailable
-from watcher.model.incident import Transition
+from watcher.model.incident import Change, End, Transition
 from watcher.model.inventory import Item, Known
 from watcher.model.ports import Clock, Ticked, Wanted
 from watcher.model.sample import Cursor
 from watcher.model.snapshot import EngineDump, Kept, TrackState
 from watcher.model.time import DAY, Instant
+from watcher.store.acts import SqlActs
 from watcher.store.database import Database
 from watcher.store.journal import SqlJournal
 from watcher.store.recording import SqlRecording
@@ -35,12 +37,13 @@ class Shelves:
     journal: SqlJournal
     recording: SqlRecording
     snapshots: SqlSnapshots
+    acts: SqlActs
 
     @classmethod
     def of(cls, database: Database, samples: Database) -> Self:
         """Those of a database, and of where its samples are."""
         snapshots = SqlSnapshots(samples, format_=DUMP_FORMAT)
-        return cls(SqlJournal(database), SqlRecording(database, samples), snapshots)
+        return cls(SqlJournal(database), SqlRecording(database, samples), snapshots, SqlActs(database))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +88,16 @@ async def _restarted(
 ) -> Restarted:
     states = await shelves.journal.engine()
     kept = await shelves.journal.kept()
+    since = min((state.frozen_at for state in states), default=NEVER)
+    ends = await shelves.acts.ends(row=kept.row if kept else 0, since=since)
     engine, ticks = _engine(rules, known), 0
+    by_hand: Sequence[Transition] = ()
     dump = await _dump(shelves.snapshots, kept)
     if dump is not None and not await _loaded(engine, dump, sources):
         engine, dump = _engine(rules, known), None
     held = {name: sources[name] for name in engine.sources}
     if dump is not None and kept is not None:
-        ticks = await _replayed(engine, shelves.journal, kept, held)
+        ticks, by_hand = await _replayed(engine, shelves.journal, kept, held, ends)
     new = [bound for bound in rules if dump is None or dump.rules.get(bound.rule.id) != bound.digest]
     unheld = {name: sources[name] for name in sources.keys() - held.keys()}
     batches = 0
@@ -99,7 +105,9 @@ async def _restarted(
         if of and where:
             batches += await _rebuilt(engine, of, where, shelves.recording, states)
     standing = await shelves.journal.standing()
-    untold = await anyio.to_thread.run_sync(engine.rebuild, standing, states, clock.now())
+    now = clock.now()
+    rebuilt = await anyio.to_thread.run_sync(engine.rebuild, standing, states, now, ends)
+    untold = [*(replace(end, decided_at=now) for end in by_hand), *rebuilt]
     structlog.get_logger().info(
         "engine_rebuilt", ticks=ticks, batches=batches, rules_rebuilt=len(new), untold=len(untold)
     )
@@ -161,13 +169,31 @@ async def _loaded(engine: Engine, dump: EngineDump, sources: Mapping[str, str]) 
     return True
 
 
-async def _replayed(engine: Engine, journal: SqlJournal, kept: Kept, sources: Mapping[str, str]) -> int:
-    """Judge again what was committed after the snapshot, tick by tick: the book holds what that led to."""
-    ticks = 0
+async def _replayed(
+    engine: Engine,
+    journal: SqlJournal,
+    kept: Kept,
+    sources: Mapping[str, str],
+    ends: Sequence[End],
+) -> tuple[int, Sequence[Transition]]:
+    """Judge again what was committed after the snapshot, tick by tick: the book holds what that led to.
+
+    How many ticks, and the ends that people's ends came to: of what a command ended in the daemon's absence
+    the book knows no more than the incident that was named.
+    """
+    ticks, reached = 0, kept.row
+    found = _ended(engine, ends, range(reached, reached + 1))
     async for tick in journal.ticks(kept.row):
         await anyio.to_thread.run_sync(_judge, engine, tick, sources)
-        ticks += 1
-    return ticks
+        found += _ended(engine, ends, range(reached + 1, tick.row + 1))
+        ticks, reached = ticks + 1, tick.row
+    return ticks, found
+
+
+def _ended(engine: Engine, ends: Sequence[End], rows: range) -> list[Transition]:
+    """Let people end again what they ended when the journal had reached one of some rows."""
+    again = engine.act_again([end for end in ends if end.row in rows], 0)
+    return [one for one in again if one.change is Change.RESOLVED]
 
 
 def _judge(engine: Engine, tick: Ticked, sources: Mapping[str, str]) -> None:

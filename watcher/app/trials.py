@@ -1,12 +1,14 @@
 """Real calls and real messages, for a person who wants to know whether they work."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import anyio
+
 from watcher.app import book
 from watcher.app.lines import Shared, chance, line_to
-from watcher.app.senders import senders
+from watcher.app.senders import Means, renderer, senders
 from watcher.collect.transport import client_session
 from watcher.collect.trial import Trial, try_source
 from watcher.config import Config
@@ -17,14 +19,21 @@ from watcher.errors import (
     RejectedByClock,
     StoreUnavailable,
 )
-from watcher.model.ports import ErrandKind
+from watcher.model.incident import Incident, Status
+from watcher.model.message import Due, Message, Telling
+from watcher.model.ports import ErrandKind, Sender
 from watcher.model.sample import Poll
-from watcher.notify.render import Renderer
+from watcher.model.time import SECOND, Duration, Instant
+from watcher.notify.senders.posting import sending_session
+from watcher.notify.stages import Reason
+from watcher.notify.stages.plan import Case, Word, single
 from watcher.runtime.clock import SystemClock
 from watcher.store.database import Database
 from watcher.store.errands import SqlErrands
 from watcher.store.history import SqlHistory
 
+DEADLINE: Final[Duration] = 30 * SECOND
+"""Of one test message: as long as the courier waits."""
 REJECTED: Final = {AuthenticationFailed.family, RejectedByClock.family}
 """Families with which rejected credentials are held back."""
 
@@ -78,13 +87,53 @@ class TargetTest:
 
 
 async def try_receiver(config: Config, name: str) -> list[TargetTest]:
-    """Send a test message to every target of a receiver."""
-    renderer, tests = Renderer({}), []
-    for target, sender in senders(config).items():
-        if target.rpartition("/")[0] == name:
-            try:
-                words = await sender.send(renderer.trial(target, now=SystemClock().now()))
-                tests.append(TargetTest(target, True, words))
-            except DeliveryError as error:
-                tests.append(TargetTest(target, False, str(error)))
-    return tests
+    """Send a test message to every target of a receiver, to each whatever becomes of the others."""
+    clock, words = SystemClock(), renderer(config)
+    async with sending_session() as session:
+        ways = senders(config, Means(session, _NoThreads(), clock))
+        mine = [target for target in ways if target.rpartition("/")[0] == name]
+        return [await _try(ways[target], words.trial(target, now=clock.now()), target) for target in mine]
+
+
+async def _try(sender: Sender, message: Message, target: str) -> TargetTest:
+    try:
+        with anyio.fail_after(DEADLINE / SECOND):
+            return TargetTest(target, True, await sender.send(message))
+    except TimeoutError:
+        return TargetTest(target, False, f"no answer within {DEADLINE // SECOND} s")
+    except DeliveryError as error:
+        return TargetTest(target, False, str(error))
+
+
+class _NoThreads:
+    """A test is no part of an incident's thread."""
+
+    async def token(self, _target: str, _incident_id: str) -> str | None:
+        return None
+
+    async def keep(self, _target: str, _tokens: Mapping[str, str]) -> None:
+        return
+
+    async def standing(self, _target: str, *, ended_since: Instant) -> Sequence[tuple[Incident, str]]:
+        del ended_since
+        return ()
+
+
+def previewed(config: Config, name: str, incident: Incident) -> Mapping[str, Message]:
+    """What each target of a receiver would be told of an incident as it stands now; nothing is sent."""
+    clock, words = SystemClock(), renderer(config)
+    telling = _telling(incident)
+    messages = {}
+    for receiver in config.receivers:
+        for target in receiver.targets() if receiver.name == name else ():
+            row = Due(0, telling, target, incident, clock.now(), attempts=0, held=False)
+            messages[target] = words.message(
+                single(Word(Case(incident, (row,)), telling, Reason.TOLD)), now=clock.now()
+            )
+    return messages
+
+
+def _telling(incident: Incident) -> Telling:
+    if incident.status is Status.WITHDRAWN:
+        return Telling.WITHDRAWN
+    return Telling.RESOLVED if incident.over else Telling.OPENED

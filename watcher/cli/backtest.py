@@ -4,7 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -16,15 +16,18 @@ from watcher.app.feeds import Feed, Imported, Recorded, metrics
 from watcher.cli.incidents import show_incidents
 from watcher.cli.loading import book_of, configured
 from watcher.cli.options import DurationOption, JsonOption, MomentOption
+from watcher.cli.plain import printable
 from watcher.cli.screen import say, show_json
 from watcher.cli.telling import moment, one_line
 from watcher.document.complaints import nearest
 from watcher.engine.engine import BoundRule
 from watcher.errors import UserError
+from watcher.longformat.finding import Sought, find
 from watcher.model.incident import Incident, Status
 from watcher.model.metrics import METRICS
 from watcher.model.presentation import incident_json
 from watcher.model.time import Instant
+from watcher.runtime.backtest import Backtest
 from watcher.runtime.clock import SystemClock
 from watcher.runtime.comparison import Comparison, Moved, compare
 
@@ -91,8 +94,7 @@ async def backtest(
     async with feed(of, config, until=span.until) as samples:
         tests = await app.judged(samples, sets)
         _say_unasked(samples, sets)
-    for (source, reason), count in sorted(tests[0].refused().items()):
-        sys.stderr.write(f"{source}: {count} refused: {reason}\n")
+    _say_refused(tests[0], of.samples)
     found, *others = [test.incidents(span.since, span.until) for test in tests]
     comparison = compare(others[0], found) if others else None
     if json:
@@ -102,6 +104,18 @@ async def backtest(
     else:
         _show(found)
     return 1 if comparison is not None and comparison.differs else 0
+
+
+def _say_refused(test: Backtest, files: Sequence[Path]) -> None:
+    """Say how much of what was read cannot be so, and where in the files the first of it stands."""
+    counts, firsts = sorted(test.refused().items()), test.refused_first()
+    if not counts:
+        return
+    sought = [Sought(source, *astuple(firsts[source, reason])) for (source, reason), _ in counts]
+    for ((source, reason), count), found in zip(counts, find(files, sought), strict=True):
+        at = "" if found is None else f"{found.file}:{found.line}:1: "
+        first = "" if found is None else f"; the first is {found.series.metric[0]} {found.value:g}"
+        sys.stderr.write(printable(f"{at}{source}: {count} refused: {reason}{first}") + "\n")
 
 
 def _say_unasked(samples: Feed, sets: Sequence[Sequence[BoundRule]]) -> None:

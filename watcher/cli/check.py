@@ -31,7 +31,7 @@ def check(*, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) ->
 
 def _show(settings: Config, path: Path) -> None:
     sources = [f"{source.name} ({source.vendor})" for source in settings.sources]
-    receivers = [f"{one.name} ({len(one.urls)})" for one in settings.receivers]
+    receivers = [f"{one.name} ({len(one.targets())})" for one in settings.receivers]
     say(f"{path}: right")
     say(f"database   {settings.database}")
     say(f"sources    {_listed(sources)}")
@@ -50,7 +50,10 @@ def _summary(settings: Config) -> dict[str, object]:
         "database": str(settings.database),
         "sources": [{"name": source.name, "vendor": source.vendor} for source in settings.sources],
         "rules": [rule.id for rule in settings.rules],
-        "receivers": [{"name": one.name, "urls": len(one.urls)} for one in settings.receivers],
+        "receivers": [
+            {"name": one.name, "urls": len(one.urls), "targets": len(one.targets())}
+            for one in settings.receivers
+        ],
         "routes": len(settings.routes),
         "not_served": _not_served(settings),
         "warnings": [asdict(warning) for warning in settings.warnings],

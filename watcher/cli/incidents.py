@@ -1,4 +1,4 @@
-"""`watcher incidents`: what was found."""
+"""`watcher incidents list`: what was found."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,17 @@ from cyclopts.validators import Number
 
 from watcher.app import book
 from watcher.cli.loading import book_of, configured
+from watcher.cli.login import login
 from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, MomentOption
 from watcher.cli.screen import say, severity_cell, show_json, show_table
-from watcher.cli.telling import lasted, moment, one_line
+from watcher.cli.telling import lasted, moment, one_line, standing
 from watcher.document.complaints import nearest
 from watcher.errors import UserError
-from watcher.model.incident import Evidence, Incident, Status
-from watcher.model.ports import Delivery, IncidentQuery, TimelineEntry
+from watcher.model.incident import Incident, Status
+from watcher.model.ports import IncidentQuery
 from watcher.model.presentation import incident_json
 from watcher.model.rule import Severity
-from watcher.model.time import Instant, rfc3339
+from watcher.model.time import Instant
 from watcher.runtime.clock import SystemClock
 
 
@@ -38,19 +39,22 @@ class Filter:
         tuple[str, ...],
         Parameter(negative="", help="Only those with this label, as resource=shop; may be repeated."),
     ] = ()
+    assignee: Annotated[str, Parameter(help="Only those that are theirs.")] = ""
+    mine: Annotated[bool, Parameter(negative="", help="Only those assigned to this login.")] = False
     since: Annotated[
         MomentOption | None,
-        Parameter(help="Only those that lasted later: 6h for six hours ago, or 2026-11-22T03:00:00Z."),
+        Parameter(help="Only those that lasted later: 6h for six hours ago, or 2026-11-22T03:00Z."),
     ] = None
     until: Annotated[MomentOption | None, Parameter(help="Only those that began earlier.")] = None
-    limit: Annotated[int, Parameter(validator=Number(gte=1), help="At most so many.")] = 100
 
-    def query(self) -> IncidentQuery:
+    def query(self, limit: int = 0, *, shadow: bool | None = None) -> IncidentQuery:
         """The same for the book.
 
         Raises:
-            UserError: a label is not written as name=value.
+            UserError: a label is not written as name=value, or it is asked for two assignees.
         """
+        if self.mine and self.assignee:
+            raise UserError("--mine and --assignee name two people; write one of them")
         return IncidentQuery(
             status=frozenset(self.status),
             severity=self.severity,
@@ -58,7 +62,9 @@ class Filter:
             labels=_labels(self.label),
             since=self.since,
             until=self.until,
-            limit=self.limit,
+            limit=limit,
+            shadow=shadow,
+            assignee=login() if self.mine else self.assignee,
         )
 
 
@@ -66,40 +72,23 @@ EVERYTHING: Final = Filter()
 
 
 async def list_incidents(
-    *, only: Filter = EVERYTHING, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
-) -> int:
-    """List incidents, the newest first."""
-    query = only.query()
-    async with book.history(book_of(config)) as history:
-        incidents = await history.incidents(query)
-    if only.rule and not incidents:
-        _doubt(only.rule, config)
-    if json:
-        show_json({"incidents": [incident_json(incident) for incident in incidents]})
-    else:
-        show_incidents(incidents, SystemClock().now())
-    return 0
-
-
-async def show_incident(
-    incident: Annotated[str, Parameter(help="Its id, or as much of its beginning as no other has.")],
-    /,
     *,
+    only: Filter = EVERYTHING,
+    limit: Annotated[int, Parameter(validator=Number(gte=1), help="At most so many.")] = 100,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> int:
-    """Show one incident: evidence, timeline, and who was told."""
+    """List incidents, the newest first."""
+    query = only.query(limit)
     async with book.history(book_of(config)) as history:
-        found = await history.incident(incident)
-        if found is None:
-            sys.stderr.write(f"no incident has the id {incident}, or several begin with it\n")
-            return 1
-        timeline = await history.timeline(found.id)
-        deliveries = await history.deliveries(found.id)
+        incidents = await history.incidents(query)
+    if only.rule and not incidents:
+        doubt(only.rule, config)
     if json:
-        show_json(_whole_json(found, timeline, deliveries))
+        wide = await book.widened(book_of(config), incidents)
+        show_json({"incidents": [incident_json(incident) for incident in wide]})
     else:
-        _show_whole(found, timeline, deliveries)
+        show_incidents(incidents, SystemClock().now())
     return 0
 
 
@@ -114,7 +103,7 @@ def show_incidents(incidents: Sequence[Incident], now: Instant) -> None:
             moment(one.opened_at),
             lasted(one, now),
             severity_cell(one.severity),
-            _status(one),
+            standing(one, now),
             one.key.rule,
             one_line(one.summary),
         )
@@ -124,7 +113,7 @@ def show_incidents(incidents: Sequence[Incident], now: Instant) -> None:
     show_table(columns, rows, spare=("RULE", "LASTED", "OPENED", "STATUS", "SEVERITY"))
 
 
-def _doubt(rule: str, config: Path) -> None:
+def doubt(rule: str, config: Path) -> None:
     """Say that no rule of this id is configured, where the configuration is right enough to tell."""
     try:
         known = [one.id for one in configured(config, secrets=False).rules]
@@ -141,77 +130,3 @@ def _labels(texts: Sequence[str]) -> Mapping[str, str]:
     ):
         raise UserError(f"--label {wrong}: write it as resource=shop")
     return {name: value for name, _, value in pairs}
-
-
-def _show_whole(
-    incident: Incident, timeline: Sequence[TimelineEntry], deliveries: Sequence[Delivery]
-) -> None:
-    say(one_line(incident.summary), "bold")
-    say()
-    for name, value in _facts(incident):
-        if value:
-            say(f"{name:<11}{value}")
-    say()
-    say("timeline", "bold")
-    for entry in timeline:
-        say(f"  {moment(entry.at)}  {entry.kind:<10}  {one_line(entry.text)}")
-    say()
-    say("told", "bold")
-    for row in deliveries:
-        tries = f"{row.attempts} attempts" if row.attempts != 1 else "1 attempt"
-        say(f"  {moment(row.at)}  {row.target}: {row.telling}, {row.state}, {tries}  {one_line(row.detail)}")
-    if not deliveries:
-        say("  nobody")
-
-
-def _facts(incident: Incident) -> Sequence[tuple[str, str]]:
-    evidence, over = incident.evidence, incident.resolution
-    labels = dict(incident.key.labels)
-    return (
-        ("id", incident.id),
-        ("rule", incident.key.rule),
-        ("severity", str(incident.severity)),
-        ("status", _status(incident) + (f" ({over})" if over else "")),
-        ("opened", moment(incident.opened_at)),
-        ("resolved", moment(incident.resolved_at) if incident.resolved_at is not None else ""),
-        ("lasted", lasted(incident, SystemClock().now())),
-        ("detected", moment(incident.detected_at)),
-        ("labels", ", ".join(f"{name}={value}" for name, value in labels.items())),
-        ("parent", incident.parent_id or ""),
-        ("merged into", incident.merged_into or ""),
-        ("evidence", _words(evidence)),
-        *(("part", _record(part)) for part in evidence.parts),
-        *(("example", _record(record)) for record in evidence.exemplars),
-        ("recovery", one_line(incident.recovery.text) if incident.recovery else ""),
-    )
-
-
-def _status(incident: Incident) -> str:
-    """With a mark where its rule is on trial."""
-    return f"{incident.status}, shadow" if incident.shadow else str(incident.status)
-
-
-def _words(evidence: Evidence) -> str:
-    return f"{one_line(evidence.text)} ({moment(evidence.start)} to {moment(evidence.end)})"
-
-
-def _record(record: Mapping[str, str]) -> str:
-    return one_line(", ".join(f"{name} {value}" for name, value in record.items()))
-
-
-def _whole_json(
-    incident: Incident, timeline: Sequence[TimelineEntry], deliveries: Sequence[Delivery]
-) -> dict[str, object]:
-    told = [
-        {
-            "target": row.target,
-            "telling": str(row.telling),
-            "state": row.state,
-            "attempts": row.attempts,
-            "at": rfc3339(row.at),
-            "detail": row.detail,
-        }
-        for row in deliveries
-    ]
-    story = [{"at": rfc3339(entry.at), "kind": entry.kind, "text": entry.text} for entry in timeline]
-    return incident_json(incident) | {"timeline": story, "deliveries": told}

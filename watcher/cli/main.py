@@ -28,7 +28,9 @@ GROUPS: Final = {
     "sources": "What is read, and whether it answers.",
     "rules": "What is looked for.",
     "incidents": "What was found.",
+    "silences": "What nobody is told of for a time.",
     "notify": "Who is told.",
+    "routes": "Who is told of what.",
     "db": "The database.",
 }
 VERBS: Final = (
@@ -55,8 +57,36 @@ VERBS: Final = (
     ("rules why-not", "watcher.cli.why:why_not", "Show which gate kept a rule quiet at a time."),
     ("backtest", "watcher.cli.backtest:backtest", "Say which incidents rules would have raised."),
     ("incidents list", "watcher.cli.incidents:list_incidents", "List incidents, the newest first."),
-    ("incidents show", "watcher.cli.incidents:show_incident", "Show one incident with its whole story."),
+    ("incidents show", "watcher.cli.incident:show_incident", "Show one incident with its whole story."),
+    (
+        "incidents stats",
+        "watcher.cli.figures:show_figures",
+        "Say how many there were, how long they took, and which rules are noise.",
+    ),
+    (
+        "incidents export",
+        "watcher.cli.incident_export:export",
+        "Write incidents with their timelines as JSON Lines or CSV.",
+    ),
+    ("incidents ack", "watcher.cli.acting:acknowledge", "Say that somebody is at it."),
+    ("incidents unack", "watcher.cli.acting:unacknowledge", "Take an acknowledgement back."),
+    ("incidents note", "watcher.cli.acting:note", "Write a line into the timeline."),
+    ("incidents assign", "watcher.cli.acting:assign", "Say whose it is."),
+    ("incidents snooze", "watcher.cli.acting:snooze", "Tell nothing of it for a while."),
+    ("incidents resolve", "watcher.cli.acting:resolve", "End it by hand."),
+    ("silences add", "watcher.cli.silences:add", "Tell nobody of what matches for a time."),
+    ("silences list", "watcher.cli.silences:list_silences", "List silences and maintenance windows."),
+    ("silences end", "watcher.cli.silences:end", "End a silence now."),
+    ("silences preview", "watcher.cli.silences:preview", "Show what a silence would hide."),
     ("notify test", "watcher.cli.notify:try_receiver", "Send a test message to one receiver."),
+    ("notify preview", "watcher.cli.notify:preview", "Show what a receiver would be told of an incident."),
+    ("drill", "watcher.cli.drill:drill", "Play an incident, and see that everybody is told."),
+    (
+        "routes test",
+        "watcher.cli.routes:try_routes",
+        "Say who would be told of an incident, when, and who would not.",
+    ),
+    ("db backup", "watcher.cli.database:backup", "Copy the database while the daemon runs."),
     ("db upgrade", "watcher.cli.database:upgrade", "Bring the database's schema up to date."),
 )
 

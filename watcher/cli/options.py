@@ -1,5 +1,6 @@
 """Parameters that verbs share, and how their texts become values."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias
@@ -10,6 +11,8 @@ from watcher.model.time import Duration, Instant, parse_duration, parse_rfc3339
 from watcher.runtime.clock import SystemClock
 
 DEFAULT_CONFIG: Final = Path("watcher.yaml")
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_LOCAL: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?")
 
 
 def _converter(parse: Callable[[str], int]) -> Callable[[Any, Sequence[Token]], int]:
@@ -20,16 +23,27 @@ def _converter(parse: Callable[[str], int]) -> Callable[[Any, Sequence[Token]], 
 
 
 def _moment(text: str) -> Instant:
+    """So long ago, a day's beginning in UTC, or RFC 3339 with or without seconds."""
     try:
         return SystemClock().now() - parse_duration(text)
     except ValueError:
         pass
+    if _LOCAL.fullmatch(text):
+        raise ValueError(f"{text!r} says no zone; write {text.replace(' ', 'T')}Z where UTC is meant")
     try:
-        return parse_rfc3339(text)
+        return parse_rfc3339(f"{text}T00:00Z" if _DAY.fullmatch(text) else text)
     except ValueError:
         raise ValueError(
-            f"{text!r} is no time; write 6h for six hours ago, or 2026-11-22T03:00:00Z"
+            f"{text!r} is no time; write 6h for six hours ago, 2026-11-22, or 2026-11-22T03:00Z"
         ) from None
+
+
+def _future(text: str) -> Instant:
+    """In so long, a day's beginning in UTC, or RFC 3339 with or without seconds."""
+    try:
+        return SystemClock().now() + parse_duration(text)
+    except ValueError:
+        return _moment(text)
 
 
 ConfigOption: TypeAlias = Annotated[
@@ -37,6 +51,7 @@ ConfigOption: TypeAlias = Annotated[
 ]
 JsonOption: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", help="Answer in JSON.")]
 MomentOption: TypeAlias = Annotated[Instant, Parameter(converter=_converter(_moment), metavar="TIME")]
+FutureOption: TypeAlias = Annotated[Instant, Parameter(converter=_converter(_future), metavar="TIME")]
 DurationOption: TypeAlias = Annotated[
     Duration, Parameter(converter=_converter(parse_duration), metavar="DURATION")
 ]

@@ -83,7 +83,7 @@ def _verdict(rules: int, findings: Sequence[Finding]) -> str:
     """The last line of a lint: that all is well, or how much is not."""
     count = "1 rule" if rules == 1 else f"{rules} rules"
     if not findings:
-        return f"{count}, nothing to complain of"
+        return f"{count}, no complaints"
     errors = sum(finding.level is Level.ERROR for finding in findings)
     return f"{count}: errors {errors}, remarks {len(findings) - errors}"
 
@@ -168,6 +168,7 @@ def _rule_json(rule: Rule) -> dict[str, object]:
         "clear_when": None if rule.clear_when is None else rule.clear_when.model_dump(mode="json"),
         "for": str(rule.needs or format_duration(rule.hold)),
         "keep_firing_for": format_duration(rule.keep_firing_for),
+        "reopen_within": format_duration(rule.reopen_within),
         "summary": rule.summary,
         "file": rule.provenance.file,
         "line": rule.provenance.line,

@@ -1,9 +1,8 @@
 """`watcher rules why` and `rules why-not`: the bins, the baseline and the gates behind a verdict."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
@@ -13,20 +12,24 @@ from watcher.app.feeds import Feed
 from watcher.app.questions import Answer, Unclear, asked
 from watcher.cli.backtest import NONE, Samples, feed, rules_in_force
 from watcher.cli.loading import book_of
+from watcher.cli.named import the_one
 from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, MomentOption
 from watcher.cli.screen import say, show_json, show_table
 from watcher.cli.telling import moment, one_line
 from watcher.document.complaints import nearest
 from watcher.engine.detector import Gate
 from watcher.engine.engine import BoundRule
+from watcher.engine.inspection import figure, figures, stopped_by
 from watcher.errors import UserError
 from watcher.model.incident import Incident
 from watcher.model.labels import LabelSet
 from watcher.model.presentation import evidence_json, incident_json
+from watcher.model.rule import Rule
 from watcher.model.time import rfc3339
-from watcher.model.words import number
 from watcher.runtime.rerun import Step
 
+_MOST_GROUPS: Final = 50
+"""Groups that are listed."""
 RulesOption = Annotated[Path | None, Parameter(name="--rules", help="Rules of this folder, and no others.")]
 
 
@@ -43,13 +46,10 @@ async def why(
     chosen = None if of.samples and config == DEFAULT_CONFIG else config
     known = rules_in_force(rules, chosen)
     async with feed(of, chosen) as samples:
-        found = await _incident(incident, samples, known, of, config)
+        found = the_one(incident, await _beginning(incident, samples, known, of, config))
         if found is None:
-            sys.stderr.write(f"no incident has the id {incident}, or several begin with it\n")
             return 1
         bound = _rule(found.key.rule, known)
-        if bound is None:
-            return 1
         answer = await asked(samples, bound, dict(found.key.labels), found.opened_at, fired=True)
     return _tell(answer, found, json=json)
 
@@ -59,7 +59,7 @@ async def why_not(
     /,
     *,
     labels: Annotated[str, Parameter(help="The group, as resource=shop,source=cdnv; enough to name one.")],
-    at: Annotated[MomentOption, Parameter(help="When: 2026-11-22T03:00:00Z, or 6h for six hours ago.")],
+    at: Annotated[MomentOption, Parameter(help="When: 2026-11-22T03:00Z, or 6h for six hours ago.")],
     of: Samples = NONE,
     rules: RulesOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -68,39 +68,54 @@ async def why_not(
     """Show which gate kept a rule quiet at a time; exit 1 when it did fire."""
     chosen = None if of.samples and config == DEFAULT_CONFIG else config
     bound = _rule(rule, rules_in_force(rules, chosen))
-    if bound is None:
-        return 1
+    wanted = _labels(labels, bound.rule)
     async with feed(of, chosen) as samples:
-        answer = await asked(samples, bound, _labels(labels), at)
+        answer = await asked(samples, bound, wanted, at)
     code = _tell(answer, None, json=json)
     return 1 if isinstance(answer, Answer) and answer.incident is not None else code
 
 
-async def _incident(
+async def _beginning(
     wanted: str, samples: Feed, known: Sequence[BoundRule], of: Samples, config: Path
-) -> Incident | None:
-    """In the book; of imported samples, what a backtest of them finds."""
+) -> Sequence[Incident]:
+    """Those whose id begins so: in the book; of imported samples, of what a backtest of them finds."""
     if of.samples:
         (test,) = await app.judged(samples, [known])
-        same = [one for one in test.incidents() if one.id.startswith(wanted.lower())]
-        return same[0] if len(same) == 1 else None
+        return [one for one in test.incidents() if one.id.startswith(wanted.lower())]
     async with book.history(book_of(config)) as history:
-        return await history.incident(wanted)
+        return await history.beginning(wanted)
 
 
-def _rule(name: str, known: Sequence[BoundRule]) -> BoundRule | None:
-    found = next((bound for bound in known if bound.rule.id == name), None)
-    if found is None:
-        hint = nearest(name, [bound.rule.id for bound in known])
-        sys.stderr.write(f"no rule `{name}` is in force; {hint}\n")
-    return found
+def _rule(name: str, known: Sequence[BoundRule]) -> BoundRule:
+    """The rule of this id.
+
+    Raises:
+        UserError: none is in force.
+    """
+    for bound in known:
+        if bound.rule.id == name:
+            return bound
+    raise UserError(f"no rule `{name}` is in force; {nearest(name, [bound.rule.id for bound in known])}")
 
 
-def _labels(text: str) -> Mapping[str, str]:
+def _labels(text: str, rule: Rule) -> Mapping[str, str]:
+    """The labels of a group of the rule.
+
+    Raises:
+        UserError: they are not written as name=value, or no group of the rule has such.
+    """
     pairs = [part.partition("=") for part in text.split(",") if part]
     if not pairs or any(not name or not value for name, _, value in pairs):
         raise UserError(f"--labels {text}: write them as resource=shop,source=cdnv")
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    wanted = {name.strip(): value.strip() for name, _, value in pairs}
+    known = ("source", "vendor", *rule.by)
+    if strange := [name for name in wanted if name not in known]:
+        complaints = [
+            f"--labels: no group of `{rule.id}` has a label `{name}`; {nearest(name, known)}"
+            for name in strange
+        ]
+        raise UserError("\n".join(complaints))
+    return wanted
 
 
 def _tell(answer: Answer | Unclear, incident: Incident | None, *, json: bool) -> int:
@@ -114,17 +129,25 @@ def _tell(answer: Answer | Unclear, incident: Incident | None, *, json: bool) ->
 
 
 def _tell_unclear(answer: Unclear, *, json: bool) -> int:
-    """No group, or several: an answer too, as a rule that judges nothing there cannot fire."""
-    groups = [dict(group) for group in answer.groups]
+    """No group has the labels: an answer too, as a rule that judges nothing there cannot fire.
+
+    Raises:
+        UserError: several have them, and each may have another answer.
+    """
+    if answer.matching:
+        told = "\n".join(f"  {_words(group)}" for group in answer.matching[:_MOST_GROUPS])
+        raise UserError(f"--labels: {len(answer.matching)} groups have these; name one of them:\n{told}")
     if json:
-        show_json(
-            {"fired": False, "stopped_by": {"name": "group"}, "gates": [], "bins": [], "groups": groups}
-        )
+        groups = [dict(group) for group in answer.known]
+        stopped = {"name": "group"}
+        show_json({"fired": False, "stopped_by": stopped, "gates": [], "bins": [], "groups": groups})
         return 0
-    say("these labels name no single group that the rule judges", "bold")
-    say("there are:" if groups else "there is none: no series plays the rule")
-    for group in answer.groups[:50]:
+    say(f"the rule judges no group with {_words(answer.asked)}", "bold")
+    say("it judges:" if answer.known else "it judges none: no series plays it")
+    for group in answer.known[:_MOST_GROUPS]:
         say(f"  {_words(group)}")
+    if (more := len(answer.known) - _MOST_GROUPS) > 0:
+        say(f"  and {more} more")
     return 0
 
 
@@ -138,7 +161,7 @@ def _show(answer: Answer, incident: Incident | None) -> None:
         end = "" if incident.resolved_at is None else f" to {moment(incident.resolved_at)}"
         say(f"fired: {moment(incident.opened_at)}{end}  {one_line(incident.summary)}")
     elif (gate := answer.stopped_by) is not None:
-        say(f"did not fire at {moment(answer.at)}: stopped by `{gate.name}`: {gate.text}")
+        say(f"did not fire at {moment(answer.at)}: {stopped_by(gate)}")
     else:
         say(f"did not fire at {moment(answer.at)}")
     say()
@@ -146,18 +169,9 @@ def _show(answer: Answer, incident: Incident | None) -> None:
         judged = answer.decisive.judged
         say(f"gates of the bin {moment(judged.start)} to {moment(judged.end)}", "bold")
     for gate in answer.gates:
-        say(f"  {'passed ' if gate.passed else 'STOPPED'}  {gate.name:<12} {_figures(gate):<24} {gate.text}")
+        say(f"  {'passed ' if gate.passed else 'STOPPED'}  {gate.name:<12} {figures(gate):<24} {gate.text}")
     say()
     _show_bins(answer)
-
-
-def _figures(gate: Gate) -> str:
-    seen = "" if gate.seen is None else _figure(gate.seen)
-    return seen if gate.limit is None else f"{seen or '?'} against {_figure(gate.limit)}"
-
-
-def _figure(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 1 else number(value)
 
 
 def _show_bins(answer: Answer) -> None:
@@ -165,7 +179,7 @@ def _show_bins(answer: Answer) -> None:
     rows = [
         (
             ("> " if step is answer.decisive else "  ") + moment(step.judged.start),
-            *(_figure(step.judged.values[role]) if role in step.judged.values else "-" for role in roles),
+            *(figure(step.judged.values[role]) if role in step.judged.values else "-" for role in roles),
             _usual(step),
             step.judged.reading,
             step.state,
@@ -182,8 +196,8 @@ def _show_bins(answer: Answer) -> None:
 def _usual(step: Step) -> str:
     evidence = step.judged.evidence
     if evidence.range is not None:
-        return " to ".join(_figure(bound) for bound in evidence.range)
-    return "" if evidence.expected is None else _figure(evidence.expected)
+        return " to ".join(figure(bound) for bound in evidence.range)
+    return "" if evidence.expected is None else figure(evidence.expected)
 
 
 def _answer_json(answer: Answer, incident: Incident | None) -> dict[str, object]:

@@ -9,16 +9,23 @@ from pydantic import BaseModel
 
 from watcher.collect.collector import SourceSettings
 from watcher.config.database import checked_database
+from watcher.config.routes import mute_problems, route_warnings
 from watcher.config.settings import DEFAULT_DATABASE, Config, ConfigFile, RulesSettings
 from watcher.config.sources import load_sources
 from watcher.document.complaints import nearest
 from watcher.document.context import ValidationContext
+from watcher.document.fields import DurationField
 from watcher.document.load import load_yaml, validate
 from watcher.document.node import Document, Loc
 from watcher.document.secrets import SecretUrl
 from watcher.errors import ConfigurationError, Problem, SecretUnavailable
+from watcher.model.act import UNACKNOWLEDGE_AFTER
 from watcher.model.rule import Rule
-from watcher.notify.routing import ReceiverSettings
+from watcher.model.silence import Silence
+from watcher.model.time import Duration
+from watcher.notify.receivers import ReceiverSettings
+from watcher.notify.routing import OWN_SOURCE
+from watcher.notify.suppressing import MaintenanceSettings, windows
 from watcher.rulebook.packs import Overrides, load_rules, pack_files, rule_files
 
 UrlCheck: TypeAlias = Callable[[str], str | None]
@@ -32,6 +39,18 @@ class _DatabaseOnly(BaseModel):
     """Whatever else stands in the file."""
 
     database: SecretUrl = SecretUrl(DEFAULT_DATABASE)
+
+
+class _PatienceOnly(BaseModel):
+    """The same."""
+
+    unacknowledge_after: DurationField = UNACKNOWLEDGE_AFTER
+
+
+class _MaintenanceOnly(BaseModel):
+    """The same."""
+
+    maintenance: tuple[MaintenanceSettings, ...] = ()
 
 
 class _ReceiversOnly(BaseModel):
@@ -55,10 +74,13 @@ def load_config(path: Path, *, secrets: bool = True, url_check: UrlCheck | None 
     file = _section(document, context, problems)
     sources = load_sources(document, context, problems)
     problems += _name_problems(document)
+    problems += mute_problems(document)
     database = _database(document, context, problems)
     rules = _rules(document, context, problems)
     if url_check is not None:
         problems += _url_problems(document, context, url_check)
+    if file is not None and file.templates is not None:
+        problems += _template_problems(file.templates)
     if problems or file is None or database is None:
         raise ConfigurationError(dict.fromkeys(problems))
     return _config(path, document, file, sources=sources, database=database, rules=rules)
@@ -72,6 +94,24 @@ def load_database(path: Path) -> SecretUrl:
     """
     document = load_yaml(path)
     return checked_database(document, validate(document, _DatabaseOnly).database)
+
+
+def load_patience(path: Path) -> Duration:
+    """Only `unacknowledge_after`, for verbs that act on incidents.
+
+    Raises:
+        ConfigurationError: the file is not YAML, or this is no duration.
+    """
+    return validate(load_yaml(path), _PatienceOnly).unacknowledge_after
+
+
+def load_maintenance(path: Path) -> tuple[Silence, ...]:
+    """Only the windows of `maintenance`, for verbs that show them.
+
+    Raises:
+        ConfigurationError: the file is not YAML, or a window is not right.
+    """
+    return windows(validate(load_yaml(path), _MaintenanceOnly).maintenance)
 
 
 def _section(document: Document, context: ValidationContext, problems: list[Problem]) -> ConfigFile | None:
@@ -128,6 +168,7 @@ def _name_problems(document: Document) -> Iterator[Problem]:
     """Names that stand twice, and routes to receivers that are none."""
     receivers = _named(document, "receivers")
     yield from _twice(document, "source", _named(document, "sources"))
+    yield from _reserved(document)
     yield from _twice(document, "receiver", receivers)
     names = {name for _, name in receivers}
     routes = document.get(("routes",))
@@ -137,6 +178,12 @@ def _name_problems(document: Document) -> Iterator[Problem]:
             if isinstance(name, str) and name not in names:
                 place = ("routes", at, "to", index)
                 yield document.problem(place, f"unknown receiver `{name}`", nearest(name, names))
+
+
+def _reserved(document: Document) -> Iterator[Problem]:
+    for place, name in _named(document, "sources"):
+        if name == OWN_SOURCE:
+            yield document.problem(place, f"`{name}` is what watcher calls itself", "choose another name")
 
 
 def _named(document: Document, section: str) -> list[tuple[Loc, str]]:
@@ -171,6 +218,12 @@ def _url_problems(document: Document, context: ValidationContext, check: UrlChec
                 yield document.problem(("receivers", at, "urls", index), f"urls[{index}]: {wrong}")
 
 
+def _template_problems(folder: Path) -> Iterator[Problem]:
+    from watcher.notify.proofreading import template_problems  # noqa: PLC0415 - Jinja, where there are any
+
+    return template_problems(folder)
+
+
 def _config(
     path: Path,
     document: Document,
@@ -188,8 +241,16 @@ def _config(
         rules=rules,
         receivers=file.receivers,
         routes=file.routes,
+        times={name: tuple(one.recurrence() for one in spans) for name, spans in file.times.items()},
         http=file.http,
         document=document,
+        unacknowledge_after=file.unacknowledge_after,
+        public_url=file.public_url,
+        templates=file.templates,
+        heartbeat=file.heartbeat,
+        maintenance=windows(file.maintenance),
+        inhibit=tuple(one.inhibit() for one in file.inhibit),
+        retention=file.retention,
     )
     return replace(config, warnings=tuple(sorted(_warnings(config))))
 
@@ -203,8 +264,4 @@ def _warnings(config: Config) -> Iterator[Problem]:
         yield config.problem(("sources",), "no sources: nothing is watched", "add one")
     if not config.receivers:
         yield config.problem(("receivers",), "no receivers: nobody is told", "add one")
-    told = {name for route in config.routes for name in route.to}
-    for at, receiver in enumerate(config.receivers):
-        if config.routes and receiver.name not in told:
-            what = f"no route leads to receiver `{receiver.name}`"
-            yield config.problem(("receivers", at, "name"), what, "name it in a route's `to`")
+    yield from route_warnings(config)

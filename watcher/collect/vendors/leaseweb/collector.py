@@ -11,7 +11,7 @@ from watcher.collect.states import Statuses
 from watcher.collect.vendors.leaseweb.actions import Jobs
 from watcher.collect.vendors.leaseweb.api import statistics_request
 from watcher.collect.vendors.leaseweb.certificates import certificate_states, unused_of
-from watcher.collect.vendors.leaseweb.details import DetailReader, items_at_once
+from watcher.collect.vendors.leaseweb.details import DetailReader, Details, items_at_once
 from watcher.collect.vendors.leaseweb.distributions import distribution_states
 from watcher.collect.vendors.leaseweb.key import Key
 from watcher.collect.vendors.leaseweb.origins import MEMBER_STATUSES, origin_states
@@ -23,8 +23,11 @@ from watcher.collect.vendors.leaseweb.paging import (
     MEMBERS,
     ORIGIN_GROUPS,
     ORIGINS,
+    POLICIES,
     Lists,
 )
+from watcher.collect.vendors.leaseweb.policies import feeding, policies_at_once
+from watcher.collect.vendors.leaseweb.rows import told
 from watcher.collect.vendors.leaseweb.scale import HitRatioScale
 from watcher.collect.vendors.leaseweb.series import Grid, Series, parse_series, values_of
 from watcher.collect.vendors.leaseweb.settings import USUAL_VIEWS, LeasewebSettings, View
@@ -55,6 +58,8 @@ class Leaseweb:
         self._lists = Lists(self._http, self._base, settings.page_size)
         most = items_at_once(settings.limit)
         self._domains = DetailReader(self._lists, DISTRIBUTIONS, DOMAINS, most)
+        self._policies = DetailReader(self._lists, DISTRIBUTIONS, POLICIES, policies_at_once(most))
+        self._inventory = access.inventory
         self._members = DetailReader(self._lists, ORIGIN_GROUPS, MEMBERS, most)
         self._enabled = Statuses("enabled", "disabled")
         self._member_statuses = Statuses(*MEMBER_STATUSES)
@@ -137,9 +142,20 @@ class Leaseweb:
     async def _distributions(self) -> States:
         listed = await self._lists.read(DISTRIBUTIONS)
         details = await self._domains.read([str(row["id"]) for row in listed.rows])
-        states = distribution_states(listed, details, self._enabled)
+        policies, unread = await self._policies_of([str(row["id"]) for row in listed.rows])
+        known = [one for one in self._inventory() if one.source == self._settings.name]
+        slips: list[str] = []
+        fed = feeding(policies, known, slips)
+        states = distribution_states(listed, details, self._enabled, fed)
         self._names = dict(states.names)
-        return states
+        return replace(states, remark=remarks(states.remark, policies.remark, told(slips), unread))
+
+    async def _policies_of(self, distributions: Sequence[str]) -> tuple[Details, str]:
+        """They say what feeds what, and nothing is judged by them: a failure costs a remark."""
+        try:
+            return await self._policies.read(distributions), ""
+        except (RequestRefused, PermissionMissing, VendorFailed, ContractBroken) as error:
+            return Details({}), f"not known which origin feeds which distribution: {error}"
 
     async def _origins(self) -> States:
         origins = await self._lists.read(ORIGINS)

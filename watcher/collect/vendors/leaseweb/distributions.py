@@ -1,6 +1,6 @@
 """Distributions and the domains they serve: what is switched on, and with which certificate."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from watcher.collect.states import Statuses
@@ -45,8 +45,12 @@ class Domain(Thing):
         return (printable(self.domain, LONGEST_ID) or self.id).strip().lower().removesuffix(".")
 
 
-def distribution_states(listed: Listed, details: Details, statuses: Statuses) -> States:
+def distribution_states(
+    listed: Listed, details: Details, statuses: Statuses, fed: Mapping[str, Mapping[str, str]]
+) -> States:
     """All distributions but those that were deleted while their domains were asked for.
+
+    `fed` is, by distribution, what says where it gets its content from.
 
     Raises:
         ContractBroken: one has another shape.
@@ -67,7 +71,7 @@ def distribution_states(listed: Listed, details: Details, statuses: Statuses) ->
         listings=(
             Listing(
                 ItemKind.DISTRIBUTION,
-                tuple(map(_item, found)),
+                tuple(_item(one, fed.get(one.id, {})) for one in found),
                 complete=listed.complete,
             ),
             Listing(
@@ -103,7 +107,7 @@ def _joined(same: Sequence[Item]) -> Item:
     return Item(best.kind, best.id, {**best.facts, "distribution": serving})
 
 
-def _item(one: Distribution) -> Item:
+def _item(one: Distribution, fed: Mapping[str, str]) -> Item:
     said = facts(
         name=printable(one.description),
         status=one.status,
@@ -116,4 +120,4 @@ def _item(one: Distribution) -> Item:
         created=when(one.created),
         updated=when(one.updated),
     )
-    return Item(ItemKind.DISTRIBUTION, one.id, said)
+    return Item(ItemKind.DISTRIBUTION, one.id, {**said, **fed})

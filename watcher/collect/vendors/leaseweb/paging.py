@@ -85,6 +85,7 @@ ORIGIN_GROUPS: Final = ListKind("/originGroups", "originGroups")
 MEMBERS: Final = ListKind("/originGroups/{}/members", "originGroupMembers")
 DISTRIBUTIONS: Final = ListKind("/distributions", "distributions")
 DOMAINS: Final = ListKind("/distributions/{}/domains", "domains", enveloped=False)
+POLICIES: Final = ListKind("/distributions/{}/policies", "policies", enveloped=False)
 CERTIFICATES: Final = ListKind("/certificates", "certificates", enveloped=False)
 ACTIONS: Final = ListKind("/actions", "actions", enveloped=False)
 

@@ -1,0 +1,105 @@
+"""`notify preview` and `drill`, in the process: what they show, and what they refuse."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, Filled
+from tests.databases import NOON
+from tests.store.building import Store, key, opened, owed, resolved
+from watcher.model.time import HOUR, MINUTE
+
+RECEIVERS = """\
+receivers:
+  - {name: mail, urls: ["mailto://u:{env:NOT_SET_3}@example.com"], zone: Asia/Tokyo}
+  - {name: hook, webhook: {url: "https://hooks.example.com/x"}}
+public_url: https://watch.example.com
+"""
+
+
+async def one_over(store: Store) -> None:
+    shop = opened(key("shop"))
+    await store.apply(shop, owed=[owed("mail/0")])
+    await store.apply(resolved(shop, end=NOON + 12 * MINUTE))
+
+
+async def one_open(store: Store) -> None:
+    await store.apply(opened(key("shop"), at=NOON - HOUR))
+
+
+def with_receivers(path: Path) -> str:
+    path.write_text(path.read_text() + RECEIVERS)
+    return str(path)
+
+
+def the_id(cli: Cli, config: str) -> str:
+    return str(cli("incidents", "list", "-c", config, "--json").json["incidents"][0]["id"])
+
+
+def test_a_preview_is_what_the_receiver_would_read_now(cli: Cli, filled: Filled, tmp_path: Path) -> None:
+    config = with_receivers(filled(one_over))
+    page = tmp_path / "page.html"
+
+    ended = cli("notify", "preview", the_id(cli, config)[:12], "--to", "mail", "--html", page, "-c", config)
+
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("Resolved after 12 min: http_5xx_spike: ")
+    assert " JST to " in ended.out
+    assert "https://watch.example.com/incidents/" in ended.out
+    assert "<html" in page.read_text()
+
+
+def test_a_preview_as_json_holds_every_shape_of_every_target(cli: Cli, filled: Filled) -> None:
+    config = with_receivers(filled(one_open))
+
+    [hook] = cli("notify", "preview", the_id(cli, config), "--to", "hook", "-c", config, "--json").json[
+        "targets"
+    ]
+
+    assert (hook["target"], hook["kind"], hook["html"], hook["flaw"]) == ("hook/0", "opened", None, None)
+    assert hook["incidents"][0]["id"] == the_id(cli, config)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "complaint"),
+    [
+        (
+            ("drill", "http_5xx_spik"),
+            1,
+            "no rule `http_5xx_spik` is configured; did you mean `http_5xx_spike`?",
+        ),
+        (("drill", "http_5xx_spike", "--label", "shop"), 2, "--label shop: write it as resource=shop"),
+        (("notify", "preview", "nonesuch", "--to", "mail"), 1, "no incident has the id nonesuch"),
+        (("notify", "preview", "0", "--to", "mial"), 1, "no receiver `mial`; did you mean `mail`?"),
+    ],
+)
+def test_what_cannot_be_played_or_shown_is_said_plainly(
+    cli: Cli,
+    filled: Filled,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    code: int,
+    complaint: str,
+) -> None:
+    config = with_receivers(filled(one_open))
+    for number in (1, 2, 3):
+        monkeypatch.setenv(f"NOT_SET_{number}", "secret")
+
+    ended = cli(*words, "-c", config)
+
+    assert (ended.code, ended.out) == (code, "")
+    assert complaint in ended.err
+
+
+def test_a_page_that_cannot_be_written_or_made_is_said_plainly(
+    cli: Cli, filled: Filled, tmp_path: Path
+) -> None:
+    config = with_receivers(filled(one_open))
+    incident = the_id(cli, config)
+
+    absent = cli("notify", "preview", incident, "--to", "mail", "--html", tmp_path / "no" / "x", "-c", config)
+    none = cli("notify", "preview", incident, "--to", "hook", "--html", tmp_path / "x", "-c", config)
+
+    assert (absent.code, none.code) == (2, 2)
+    assert "it cannot be written: No such file or directory" in absent.err
+    assert "this receiver takes no mail" in none.err
