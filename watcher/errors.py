@@ -20,6 +20,7 @@
     │   └── ContractBroken         "contract"    an answer that is not as documented
     ├── StoreError                 the database, while running
     │   ├── StoreUnavailable       locked, full, gone: try again
+    │   ├── StoreReplaced          its file was removed or replaced: what is written is lost
     │   └── LeaseLost              another daemon owns this database now
     ├── DumpUnusable               a dump of the engine that this version cannot stand on
     └── DeliveryError              one attempt to tell one target
@@ -152,6 +153,10 @@ class StoreError(WatcherError):
 
 class StoreUnavailable(StoreError):
     """Locked, full, gone: the same transaction may succeed later."""
+
+
+class StoreReplaced(StoreError):
+    """The file that was opened is not the one at its path any more: nothing written is seen by anybody."""
 
 
 class LeaseLost(StoreError):

@@ -44,7 +44,7 @@ def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, f"value-of-{name}")
 
 
-@pytest.mark.parametrize("verb", ["check", "run", "sources test", "notify test mail"])
+@pytest.mark.parametrize("verb", ["check", "run", "sources test"])
 def test_every_mistake_is_told_at_once_in_its_line(verb: str, written: Written, cli: Cli) -> None:
     path = written(WRONG)
 

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import CONFIG, Cli, Filled, two_incidents
-from tests.store.building import Store, key, opened
+from tests.databases import NOON
+from tests.store.building import Store, key, opened, owed
 from watcher.cli.main import main
 from watcher.model.inventory import Difference, Item, ItemKind, Known
+from watcher.model.time import MINUTE
 from watcher.store.inventory import write_inventory
 from watcher.store.tables import SCHEMA
 
@@ -206,3 +208,22 @@ def test_an_incident_of_an_origin_names_what_it_takes_with_it(filled: Filled, cl
     assert cli("incidents", "show", group["id"], "--json", "-c", config).json["affects"] == group["affects"]
     assert "hurts        the shop" in shown
     assert "at risk      video" in shown
+
+
+async def two_that_chat_does_not_take(store: Store) -> None:
+    """The older one was tried and failed; the newer one waits behind it."""
+    await store.apply(opened(), owed=[owed("chat/0")])
+    rows = await store.outbox.claim("chat/0", at=NOON, lease=MINUTE, limit=9)
+    await store.outbox.failed(rows, at=NOON, error="answered 502: busy", retry_at=NOON + MINUTE)
+    await store.apply(opened(key("blog")), owed=[owed("chat/0")])
+
+
+def test_a_message_that_waits_for_its_target_says_so_and_why(filled: Filled, cli: Cli) -> None:
+    config = filled(two_that_chat_does_not_take)
+    ids = [one["id"] for one in cli("incidents", "list", "--json", "-c", config).json["incidents"]]
+
+    shown = [cli("incidents", "show", one, "-c", config).out for one in ids]
+    status = cli("status", "-c", config).out
+
+    assert all(re.search(r"waits: chat/0 fails since .*: answered 502: busy\n", one) for one in shown)
+    assert re.search(r"\n +chat/0 fails since .*: answered 502: busy\n", status)

@@ -19,6 +19,7 @@ from watcher.errors import (
     LeaseLost,
     Problem,
     SecretUnavailable,
+    StoreReplaced,
     StoreUnavailable,
     UserError,
 )
@@ -134,6 +135,7 @@ def wrong(*lines: int) -> ConfigurationError:
         (ExceptionGroup("", [UserError("one"), ExceptionGroup("", [UserError("two")])]), 2, ["one", "two"]),
         (LeaseLost("another watcher has taken over"), 69, ["another watcher has taken over"]),
         (StoreUnavailable("locked"), 69, ["locked"]),
+        (StoreReplaced("watcher.db was removed"), 69, ["watcher.db was removed"]),
         (UserError("two\nlines \x1b[2J"), 2, ["two", "lines \\x1b[2J"]),
         (BaseExceptionGroup("", [KeyboardInterrupt()]), 130, []),
         (

@@ -27,6 +27,11 @@ async def one_open(store: Store) -> None:
     await store.apply(opened(key("shop"), at=NOON - HOUR))
 
 
+async def one_that_no_daemon_watches(store: Store) -> None:
+    await one_open(store)
+    await store.lease.release()
+
+
 def with_receivers(path: Path) -> str:
     path.write_text(path.read_text() + RECEIVERS)
     return str(path)
@@ -47,6 +52,19 @@ def test_a_preview_is_what_the_receiver_would_read_now(cli: Cli, filled: Filled,
     assert " JST to " in ended.out
     assert "https://watch.example.com/incidents/" in ended.out
     assert "<html" in page.read_text()
+
+
+def test_a_preview_names_who_ended_it_by_hand_and_why(cli: Cli, filled: Filled) -> None:
+    config = with_receivers(filled(one_that_no_daemon_watches))
+    assert (
+        cli("incidents", "resolve", the_id(cli, config), "-m", "moved", "--as", "root", "-c", config).code
+        == 0
+    )
+
+    ended = cli("notify", "preview", the_id(cli, config), "--to", "mail", "-c", config)
+
+    assert ended.out.startswith("Resolved by root: http_5xx_spike: ")
+    assert "Resolved by root: moved." in ended.out
 
 
 def test_a_preview_as_json_holds_every_shape_of_every_target(cli: Cli, filled: Filled) -> None:
@@ -103,3 +121,34 @@ def test_a_page_that_cannot_be_written_or_made_is_said_plainly(
     assert (absent.code, none.code) == (2, 2)
     assert "it cannot be written: No such file or directory" in absent.err
     assert "this receiver takes no mail" in none.err
+
+
+OTHERS = """\
+receivers:
+  - {name: none, urls: ["json://127.0.0.1:9/{env:NOT_SET_3}"], webhook: {url: {env: NOT_SET_4}}}
+  - {name: strange, urls: ["nonsense://abcdef"]}
+  - {name: shut, webhook: {url: "http://127.0.0.1:1/x"}}
+"""
+
+
+def test_a_receiver_is_tried_whatever_is_wrong_with_another(cli: Cli, filled: Filled) -> None:
+    path = filled(one_open)
+    path.write_text(path.read_text() + OTHERS)
+
+    ended = cli("notify", "test", "shut", "-c", path)
+
+    assert (ended.code, ended.err) == (1, "")
+    assert "shut/0  not told" in ended.out
+
+
+def test_what_is_wrong_with_the_receiver_that_is_tried_is_told_at_its_place(cli: Cli, filled: Filled) -> None:
+    path = filled(one_open)
+    path.write_text(path.read_text() + OTHERS)
+
+    absent, strange = (cli("notify", "test", name, "-c", path) for name in ("none", "strange"))
+
+    assert (absent.code, absent.out, strange.code, strange.out) == (2, "", 2, "")
+    assert "environment variable NOT_SET_3 is not set; set it before watcher starts" in absent.err
+    assert "environment variable NOT_SET_4 is not set" in absent.err
+    assert f"{path}:" in strange.err
+    assert "urls[0]: apprise knows no receiver of the kind nonsense://" in strange.err

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, Filled, two_incidents
 from tests.cli.fleet import BAD, BIN, MONDAY
-from watcher.model.time import DAY, rfc3339
+from watcher.model.time import DAY, parse_rfc3339, rfc3339
+from watcher.runtime.clock import SystemClock
 
 FIRED = MONDAY + BAD.start * BIN
 
@@ -49,3 +50,25 @@ def test_what_names_no_instant_is_wrong_use(text: str, complaint: str, samples: 
 
     assert (ended.code, ended.out) == (2, "")
     assert complaint in ended.err
+
+
+def test_a_time_of_day_is_the_next_such_in_utc_and_is_told_back_with_its_date(
+    filled: Filled, cli: Cli
+) -> None:
+    words = ("silences", "add", "rule=x", "--reason", "works", "-c", filled(two_incidents), "--json")
+
+    before = SystemClock().now()
+    ends, zoned = (
+        parse_rfc3339(cli(*words, "--until", text).json["silence"]["ends_at"]) for text in ("03:00", "03:00Z")
+    )
+
+    assert rfc3339(ends)[11:16] == rfc3339(zoned)[11:16] == "03:00"
+    assert before < ends <= SystemClock().now() + DAY
+
+
+def test_a_time_to_come_is_asked_for_in_its_own_words(filled: Filled, cli: Cli) -> None:
+    ended = cli("incidents", "snooze", "01x", "--until", "tonight", "-c", filled(two_incidents))
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "'tonight' is no time; write 2h for in two hours, 03:00 for the next such time in UTC" in ended.err
+    assert "ago" not in ended.err

@@ -142,6 +142,40 @@ def test_check_says_which_routes_nothing_comes_to_and_which_receivers_hear_nothi
     ]
 
 
+ALWAYS_MUTED = """\
+sources: [{name: edge, vendor: tls, targets: [www.example.com:443]}]
+receivers: [{name: mail, urls: ["json://127.0.0.1:9/a"]}]
+times:
+  weekends: {from: "00:00", to: "24:00", days: [sat, sun], zone: Europe/Berlin}
+  weekdays: {from: "00:00", to: "24:00", days: mon-fri, zone: Europe/Berlin}
+routes:
+  - {match: {source: edge}, to: [mail], mute: [weekends]}
+  - {match: {}, to: [mail], mute: [weekends, weekdays], group_by: [sorce, rule]}
+"""
+
+
+def test_check_warns_of_times_that_cover_the_week_and_of_labels_to_group_by_that_there_are_not(
+    written: Written, cli: Cli
+) -> None:
+    warnings = cli("check", "-c", written(ALWAYS_MUTED), "--json").json["warnings"]
+
+    assert [(one["line"], one["column"], one["what"], one["hint"]) for one in warnings] == [
+        (
+            8,
+            35,
+            "its times cover the whole week: this route tells of nothing new, ever",
+            "leave some hours of some day free",
+        ),
+        (8, 68, "no incident has a label `sorce`", "did you mean `source`?"),
+    ]
+
+
+def test_a_mute_that_follows_a_mute_is_said_once(written: Written, cli: Cli) -> None:
+    told = cli("routes", "test", "-c", written(ALWAYS_MUTED), "--labels", "source=lsw")
+
+    assert told.out.count("muted until") == 1
+
+
 def test_every_mistake_in_routes_is_told_in_its_place(written: Written, cli: Cli) -> None:
     ended = cli("check", "-c", written(WRONG))
 

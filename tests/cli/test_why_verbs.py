@@ -1,11 +1,12 @@
 """`watcher rules why` and `rules why-not`: which gate stopped it, in words and as JSON."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Cli, Filled, two_incidents
-from tests.cli.fleet import BAD, BIN, HEAD, MONDAY, rows
+from tests.cli.fleet import BAD, BIN, HEAD, MONDAY, row, rows
 from watcher.model.time import DAY, MINUTE, parse_rfc3339, rfc3339
 
 BEFORE = rfc3339(MONDAY + (BAD.start - 3) * BIN + MINUTE)
@@ -184,3 +185,48 @@ def test_bins_that_came_in_one_batch_show_the_state_that_each_had(
     assert [one["state"] for one in came["bins"]].count("inactive") == 2
     assert [one["state"] for one in late["bins"]] == [one["state"] for one in came["bins"]]
     assert late["state"] == "firing"
+
+
+def test_an_incident_that_had_to_last_for_hours_is_explained_up_to_the_bin_that_fired(
+    tmp_path: Path, cli: Cli
+) -> None:
+    """Of what is bad for four hours and fires after three, each bin from the first on is listed."""
+    path, config = tmp_path / "long.csv", tmp_path / "watcher.yaml"
+    bad = range(BAD.start, BAD.start + 48)
+    path.write_text(HEAD + "".join(spiked(bad)))
+    config.write_text("rules: {override: {http_5xx_spike: {for: 3h}}}\n")
+    words = ("--samples", path, "-c", config)
+    (incident,) = cli("backtest", *words, "--json").json["incidents"]
+
+    answer = cli("rules", "why", incident["id"], *words, "--json").json
+    told = cli("rules", "why", incident["id"], *words).out
+
+    assert (answer["fired"], answer["stopped_by"], answer["state"]) == (True, None, "firing")
+    states = [one["state"] for one in answer["bins"]]
+    assert states.count("pending") >= 34
+    assert answer["bins"][states.index("pending")]["start"] <= incident["opened_at"]
+    assert "STOPPED  " not in told
+    assert "  passed   for " in told
+
+
+def test_a_bin_that_has_yet_to_last_is_called_pending(tmp_path: Path, samples: Path, cli: Cli) -> None:
+    config = tmp_path / "watcher.yaml"
+    config.write_text("rules: {override: {http_5xx_spike: {for: 3h}}}\n")
+
+    told = cli(
+        "rules", "why-not", "http_5xx_spike", "--labels", "resource=shop", "--at", WITHIN,
+        "--samples", samples, "-c", config,
+    ).out  # fmt: skip
+
+    assert "did not fire at 2026-11-17 09:36Z: pending, stopped by `for`" in told
+    assert "  pending  for " in told
+
+
+def spiked(bad: range) -> Iterator[str]:
+    """A third of shop's answers fail in these bins."""
+    for at in range(2 * DAY // BIN):
+        start = MONDAY + at * BIN
+        failed = 300 if at in bad else 1 + at % 3
+        for status, value in (("2xx", 1000 - failed), ("4xx", 10), ("5xx", failed)):
+            yield row("cdn_responses", value, start, start + 2 * BIN, f"shop,edge,{status}")
+        yield row("cdn_requests", 1010, start, start + 2 * BIN, "shop,edge,")

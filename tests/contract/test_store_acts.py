@@ -186,6 +186,7 @@ async def test_a_manual_resolve_ends_it_at_the_event_time_of_the_act_and_tells_w
     )
     [told] = await store.outbox.claim("mail/0", at=NOON + HOUR, lease=MINUTE, limit=9)
     assert told.telling is Telling.RESOLVED
+    assert (told.incident.resolved_by, told.incident.resolved_why) == ("ada", "we switched the origin off")
     [done] = await store.acts.of(incident)
     assert (done.state, done.effective_at) == (ActState.APPLIED, NOON + HOUR)
 

@@ -66,6 +66,14 @@ async def test_figures_are_of_real_incidents_and_of_the_first_acknowledgement(st
     assert total.to_resolve.mean == 3 * HOUR - MINUTE
 
 
+async def test_a_time_to_resolve_by_hand_ends_when_the_person_acted(store: Store) -> None:
+    [shop] = await store.apply(opened(decided=NOON + MINUTE))
+    await store.act(Act(shop.incident.id, ActKind.RESOLVE, "ada", NOON + 20 * MINUTE), at=NOON + 25 * MINUTE)
+
+    [page] = [page async for page in store.history.briefs(IncidentQuery())]
+    assert statistics(page).total.to_resolve.mean == 19 * MINUTE
+
+
 async def test_filters_are_those_of_a_list(store: Store) -> None:
     await store.apply(
         opened(key("shop"), severity=Severity.CRITICAL),

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.databases import NOON
-from tests.store.building import Store, batch, key, opened, poll, resolved, withdrawn
+from tests.store.building import Store, batch, key, opened, owed, poll, resolved, withdrawn
 from watcher.model.incident import Incident, Status
-from watcher.model.ports import IncidentQuery, Tick
+from watcher.model.ports import Failing, IncidentQuery, Tick
 from watcher.model.rule import Severity
 from watcher.model.time import HOUR, MINUTE
 from watcher.store.database import Database
@@ -120,3 +120,20 @@ async def test_an_owner_that_was_killed_is_named_as_dead(database: Database) -> 
     owner = await SqlHistory(database).owner()
     assert owner is not None
     assert not owner.alive
+
+
+async def test_a_target_that_takes_nothing_is_named_with_since_when_and_why_until_it_takes_it(
+    store: Store,
+) -> None:
+    targets = ("chat/0", "mail/0")
+    await store.apply(opened(), owed=[owed(target) for target in targets])
+    rows = await store.outbox.claim("chat/0", at=NOON, lease=MINUTE, limit=9)
+    await store.outbox.failed(rows, at=NOON, error="answered 502", retry_at=NOON + MINUTE)
+    await store.apply(opened(key("blog"), at=NOON + MINUTE), owed=[owed(target) for target in targets])
+    rows = await store.outbox.claim("chat/0", at=NOON + MINUTE, lease=MINUTE, limit=1)
+    await store.outbox.failed(rows, at=NOON + MINUTE, error="answered 503", retry_at=NOON + HOUR)
+
+    assert await store.history.failing() == {"chat/0": Failing("chat/0", NOON, "answered 503")}
+    rows = await store.outbox.claim("chat/0", at=NOON + HOUR, lease=MINUTE, limit=9)
+    await store.outbox.done(rows, at=NOON + HOUR, reason="told", detail="200")
+    assert not await store.history.failing()

@@ -1,9 +1,12 @@
 """SQLite when the power fails, the disk is full, or nobody may write: whole ticks or none."""
 
 import os
+import shutil
+import sqlite3
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -15,11 +18,12 @@ from sqlalchemy import Connection, func, select, text
 from tests.databases import NOON, HandClock
 from tests.faults.tapped import tapped
 from tests.store.building import Store, batch, key, opened, owed, poll
-from watcher.errors import DatabaseUnusable
+from watcher.errors import DatabaseUnusable, StoreReplaced
 from watcher.model.ports import IncidentQuery, Tick
 from watcher.model.time import MINUTE
 from watcher.store.database import Database
 from watcher.store.history import SqlHistory
+from watcher.store.lease import Lease
 from watcher.store.migrate import upgrade
 from watcher.store.tables import incident, journal, outbox, timeline
 
@@ -171,3 +175,76 @@ async def test_what_may_only_be_read_is_read(unwritable: Path) -> None:
 async def test_a_daemon_says_at_once_that_it_may_not_write(unwritable: Path) -> None:
     with pytest.raises(DatabaseUnusable, match="attempt to write a readonly database; it must be"):
         await Database.open(f"sqlite:///{unwritable}", clock=HandClock())
+
+
+def removed(path: Path) -> None:
+    path.unlink()
+
+
+def moved_with_its_folder(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("elsewhere"))
+
+
+def replaced_by_a_copy(path: Path) -> None:
+    copy = path.with_name("copy.db")
+    shutil.copy(path, copy)
+    copy.rename(path)
+
+
+@pytest.mark.parametrize("inline", [False, True])
+@pytest.mark.parametrize("away", [removed, moved_with_its_folder, replaced_by_a_copy])
+async def test_a_daemon_whose_file_is_removed_or_replaced_says_so_and_writes_no_more(
+    tmp_path: Path, away: Callable[[Path], None], *, inline: bool
+) -> None:
+    """It would go on writing what nobody can read. The next beat of its lease is enough."""
+    path = tmp_path / "book" / "watcher.db"
+    async with await Database.open(f"sqlite:///{path}", clock=HandClock(), inline=inline) as database:
+        await upgrade(database)
+        lease = Lease(database)
+        await lease.acquire()
+        away(path)
+
+        with pytest.raises(StoreReplaced, match=f"database {path} was removed or replaced while in use"):
+            await lease.heartbeat()
+
+
+async def test_a_file_that_is_put_back_is_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "watcher.db"
+    async with await Database.open(f"sqlite:///{path}", clock=HandClock()) as database:
+        await upgrade(database)
+        lease = Lease(database)
+        await lease.acquire()
+        path.rename(tmp_path / "away.db")
+        with pytest.raises(StoreReplaced):
+            await lease.heartbeat()
+        (tmp_path / "away.db").rename(path)
+
+        await lease.heartbeat()
+
+
+@pytest.mark.parametrize("create", [False, True])
+@pytest.mark.parametrize("left", ["-wal", "-shm"])
+async def test_a_log_without_its_file_is_told_and_left_as_it_is(
+    tmp_path: Path, left: str, *, create: bool
+) -> None:
+    """SQLite would delete the log, and with it what was committed last, as it makes a new file."""
+    path = tmp_path / "watcher.db"
+    beside = tmp_path / f"watcher.db{left}"
+    beside.write_bytes(b"committed")
+
+    with pytest.raises(DatabaseUnusable, match=f"is gone, though {beside} is there: it was removed under a"):
+        await Database.open(f"sqlite:///{path}", clock=HandClock(), create=create)
+    assert beside.read_bytes() == b"committed"
+    assert not path.exists()
+
+
+async def test_what_is_written_by_hand_meanwhile_is_the_same_file(tmp_path: Path) -> None:
+    path = tmp_path / "watcher.db"
+    async with await Database.open(f"sqlite:///{path}", clock=HandClock()) as database:
+        await upgrade(database)
+        lease = Lease(database)
+        await lease.acquire()
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("VACUUM")
+
+        await lease.heartbeat()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.model.recurrence import Recurrence, Span, covered_until
+from watcher.model.recurrence import Recurrence, Span, covered_until, covers
 from watcher.model.time import DAY, HOUR, MINUTE, parse_rfc3339, rfc3339
 
 BERLIN = "Europe/Berlin"
@@ -80,6 +80,17 @@ def test_spans_that_meet_or_overlap_are_one_wait() -> None:
     assert covered_until([NIGHTS, WEEKEND], friday_night) == parse_rfc3339("2026-11-23T06:00:00Z")
     assert covered_until([NIGHTS, WEEKEND], parse_rfc3339("2026-11-23T06:00:00Z")) is None
     assert covered_until([], friday_night) is None
+
+
+def test_spans_cover_a_week_where_they_leave_no_minute_of_it() -> None:
+    monday = parse_rfc3339("2026-01-05T00:00:00Z")
+    week = Span(monday, monday + 7 * DAY)
+    quarters = [Recurrence(start, start + 15) for start in range(0, 24 * 60, 15)]
+
+    assert covers(quarters, week)
+    assert not covers(quarters[:50] + quarters[51:], week)
+    assert not covers([NIGHTS, WEEKEND], week)
+    assert not covers([], week)
 
 
 def test_what_never_ends_is_looked_at_again_after_days() -> None:

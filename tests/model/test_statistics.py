@@ -1,5 +1,7 @@
 """Statistics of incidents: durations that add up, and rules that nobody attends to."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,8 +51,20 @@ def test_means_and_quantiles_are_of_what_is_known() -> None:
     assert total.to_acknowledge == Spread()
 
 
-def test_what_was_over_before_it_was_detected_took_no_time_to_resolve() -> None:
-    assert brief(detected=9, resolved=5).to_resolve == 0
+def test_what_was_over_before_it_was_detected_is_in_no_time_to_acknowledge_or_to_resolve() -> None:
+    found_late = brief(detected=9, acknowledged=12, resolved=5)
+    total = statistics([found_late, brief(acknowledged=3, resolved=11)]).total
+
+    assert (found_late.to_acknowledge, found_late.to_resolve) == (None, None)
+    assert (total.to_acknowledge.count, total.to_acknowledge.mean) == (1, 2 * MINUTE)
+    assert (total.to_resolve.count, total.to_resolve.mean) == (1, 10 * MINUTE)
+
+
+def test_what_a_person_ended_took_until_that_person_acted() -> None:
+    """Its end is as of where the streams were settled, which may be before it was detected."""
+    ended = replace(brief(detected=9, resolved=5), ended_by_hand_at=START + 20 * MINUTE)
+
+    assert ended.to_resolve == 11 * MINUTE
 
 
 def test_the_noisiest_rule_is_the_one_that_nobody_attends_to_most() -> None:

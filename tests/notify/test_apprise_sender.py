@@ -59,10 +59,10 @@ critical
 
 Open for 12 min.
 
-Since: 2026-11-22 03:00 UTC (12 min ago)
+Seen since: 2026-11-22 03:00 UTC (12 min ago)
 Seen: 12.4 %
 Usual: 0.2 % (0.1 % to 0.4 %)
-Requests: 48 210
+Requests: 48 210 in 5 min
 Where: source cdnv (cdnvideo), resource shop
 Part: status 502, share 11.9 %
 Severity: critical
@@ -259,6 +259,12 @@ def test_nothing_of_a_url_that_may_be_secret_survives_redaction(url: str) -> Non
     assert "TIiajkdnlazkcOXrIdevi7FQ" not in shown
     assert "A1BRTD4JD" not in shown
     assert "failed" in shown
+
+
+def test_a_short_password_is_masked_as_a_word_and_cuts_no_other_word() -> None:
+    shown = redacted("no recipients specified for user:p@h, p!", "mailto://user:p@h")
+
+    assert shown == "no recipients specified for user:***@h, ***!"
 
 
 async def test_apprise_logs_no_payload(hook: Hook, caplog: pytest.LogCaptureFixture) -> None:

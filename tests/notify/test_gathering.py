@@ -43,17 +43,17 @@ def test_a_digest_tells_of_each_incident_as_it_stands_and_lists_the_rest() -> No
 Found while catching up with what happened before: 3 incidents, 2 of them open.
 
 [warning] {SUMMARY}
-  Since:     2026-11-22 03:00 UTC (12 min ago)
-  Seen:      12.4 %
-  Usual:     0.2 % (0.1 % to 0.4 %)
-  Where:     source cdnv (cdnvideo), resource shop
-  Incident:  id-a
+  Seen since:  2026-11-22 03:00 UTC (12 min ago)
+  Seen:        12.4 %
+  Usual:       0.2 % (0.1 % to 0.4 %)
+  Where:       source cdnv (cdnvideo), resource shop
+  Incident:    id-a
 
 [resolved] {SUMMARY}
-  When:      2026-11-22 03:00 UTC to 2026-11-22 03:25 UTC
-  Now:       5xx 0.2 % of 47 001 requests
-  Where:     source cdnv (cdnvideo), resource shop
-  Incident:  id-b
+  When:        2026-11-22 03:00 UTC to 2026-11-22 03:25 UTC
+  Now:         5xx 0.2 % of 47 001 requests
+  Where:       source cdnv (cdnvideo), resource shop
+  Incident:    id-b
 
 And 1 more:
   [warning] id-c another

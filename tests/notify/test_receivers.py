@@ -48,11 +48,11 @@ def test_secrets_of_native_receivers_are_known_to_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HOOK_SECRET", "HOOK_AUTH", "SLACK_TOKEN", "HEARTBEAT"):
-        monkeypatch.setenv(name, f"value-of-{name}")
+        monkeypatch.setenv(name, f"xoxb-value-of-{name}")
 
     hidden = load_config(written(tmp_path, NATIVE)).secret_values()
 
-    assert {f"value-of-{name}" for name in ("HOOK_SECRET", "HOOK_AUTH", "SLACK_TOKEN", "HEARTBEAT")} <= {
+    assert {f"xoxb-value-of-{name}" for name in ("HOOK_SECRET", "HOOK_AUTH", "SLACK_TOKEN", "HEARTBEAT")} <= {
         *hidden
     }
 
@@ -81,6 +81,19 @@ def test_a_secret_that_is_not_there_is_named_at_its_place(tmp_path: Path) -> Non
         ),
         ("{name: a, alertmanager: {url: http://am, expires: soon}}", "1:63 expires"),
         ("{name: a, webhok: {url: http://x}}", "1:23 unknown key `webhok`"),
+        (
+            "{name: a, webhook: {url: http://x, secret: 'whsec_!!!'}}",
+            "1:56 secret: it begins with whsec_, and what follows is not base64",
+        ),
+        (
+            "{name: a, alertmanager: {url: http://am, expires: 2m, resend: 1m}}",
+            "1:37 alertmanager: `expires` (2m) must exceed twice `resend` (1m), or alerts end by themselves",
+        ),
+        (
+            "{name: a, slack: {token: xoxp-1, channel: C1}}",
+            "1:38 token: it is not a bot's token, which begins with xoxb-",
+        ),
+        ("{name: a, urls: [json://x], rate: 0/1m}", "1:47 rate: '0/1m' is no rate; write 10/1m"),
     ],
 )
 def test_what_is_wrong_with_a_receiver_is_said_at_its_place(
@@ -93,6 +106,54 @@ def test_what_is_wrong_with_a_receiver_is_said_at_its_place(
 
 def test_times_of_a_receiver_are_utc_unless_it_says_otherwise() -> None:
     assert ReceiverSettings.model_validate({"name": "a", "urls": ["json://x"]}).zone == "UTC"
+
+
+def test_a_secret_from_the_environment_is_looked_at_where_secrets_must_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLACK_TOKEN", "xoxp-its-value")
+    path = written(tmp_path, "receivers: [{name: a, slack: {token: {env: SLACK_TOKEN}, channel: C1}}]\n")
+
+    assert load_config(path, secrets=False).receivers
+    with pytest.raises(ConfigurationError, match="not a bot's token, which begins with xoxb-") as caught:
+        load_config(path)
+    assert "its-value" not in str(caught.value)
+
+
+def test_a_heartbeat_that_is_only_its_url_is_answered_with_the_form(tmp_path: Path) -> None:
+    [found] = problems(tmp_path, "heartbeat: https://hc-ping.com/x\n")
+
+    assert found == "1:12 heartbeat: expected a mapping, as {url: https://..., every: 1m}"
+
+
+def test_addresses_folder_and_times_that_are_wrong_are_told_of_together(tmp_path: Path) -> None:
+    text = """\
+heartbeat: {url: "ftp://x"}
+public_url: watch.example.com
+templates: nowhere
+times:
+  nights: [{from: "25:00", to: "07:00"}, {from: "22:00", to: "22:00"}]
+  lunch: {from: "12:00", to: "13:00", days: someday}
+"""
+
+    assert [found.partition(" ")[0] for found in problems(tmp_path, text)] == [
+        *("1:18", "2:13", "3:12", "5:19", "5:42", "6:45"),
+    ]
+
+
+@pytest.mark.parametrize(("start", "end"), [("22:00", "22:00"), ("00:00", "00:00"), ("24:00", "00:00")])
+def test_a_time_that_starts_when_it_ends_is_no_time(tmp_path: Path, start: str, end: str) -> None:
+    [found] = problems(tmp_path, f"times: {{nights: {{from: '{start}', to: '{end}'}}}}\n")
+
+    assert found.endswith("it starts when it ends; write from '00:00' to '24:00' for a whole day")
+
+
+def test_routes_gather_in_no_time_at_all_by_no_digest(tmp_path: Path) -> None:
+    [found] = problems(
+        tmp_path, "receivers: [{name: a, urls: [json://x]}]\nroutes: [{to: [a], digest: 0s}]\n"
+    )
+
+    assert found == "2:28 digest: 0s gathers nothing; leave `digest` out, and each is told by itself"
 
 
 # --- templates
@@ -122,7 +183,7 @@ def test_a_template_that_would_fail_is_found_before_anybody_is_told_by_it(tmp_pa
         "mine/incident.slack.j2:1:1",
         "mine/incident.txt.j2:3:1",
     ]
-    assert "has no attribute 'headlin'" in found[3]
+    assert found[3].endswith("a story has no `headlin`; did you mean `headline`?")
     assert "expected a JSON list of blocks" in found[2]
 
 
@@ -140,7 +201,7 @@ def test_an_empty_or_absent_folder_is_a_problem(tmp_path: Path) -> None:
     [absent] = problems(tmp_path, "templates: nowhere\n")
     [empty] = template_problems(tmp_path)
 
-    assert absent == "1:1 there is no such folder of templates"
+    assert absent == f"1:12 there is no folder {tmp_path}/nowhere"
     assert "it holds no template" in empty
 
 

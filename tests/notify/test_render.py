@@ -44,10 +44,10 @@ resource shop: 5xx 12.4 % of 48 210 requests, usually 0.2 %
 
 Open for 12 min.
 
-Since:       2026-11-22 03:00 UTC (12 min ago)
+Seen since:  2026-11-22 03:00 UTC (12 min ago)
 Seen:        12.4 %
 Usual:       0.2 % (0.1 % to 0.4 %)
-Requests:    48 210
+Requests:    48 210 in 5 min
 Where:       source cdnv (cdnvideo), resource shop
 Part:        status 502, share 11.9 %
 Severity:    critical
@@ -83,7 +83,7 @@ When:        2026-11-22 03:00 UTC to 2026-11-22 03:25 UTC
 Now:         5xx 0.2 % of 47 001 requests
 Worst:       31.0 % at 2026-11-22 03:10 UTC
 Usual:       0.2 % (0.1 % to 0.4 %)
-Affected:    about 5 683 requests more than usual
+Affected:    about 5 683 requests more than usual in 25 min
 Where:       source cdnv (cdnvideo), resource shop
 Part:        status 502, share 11.9 %
 Severity:    critical
@@ -146,7 +146,13 @@ SUMMARY: Final = "resource shop: 5xx 12.4 % of 48 210 requests, usually 0.2 %"
             resolved(resolution=Resolution.MANUAL, recovery=None),
             "resolved",
             "Resolved by hand: http_5xx_spike: ",
-            "Resolved by a person. It lasted 25 min.",
+            "Resolved by a person. Watcher had not seen it recover. It lasted 25 min.",
+        ),
+        (
+            resolved(resolution=Resolution.MANUAL, recovery=None, resolved_by="root", resolved_why="moved"),
+            "resolved",
+            "Resolved by root: http_5xx_spike: ",
+            "Resolved by root: moved. Watcher had not seen it recover. It lasted 25 min.",
         ),
         (
             resolved(resolution=Resolution.UNJUDGED, recovery=None),
@@ -257,9 +263,9 @@ def test_figures_without_words_are_shown_as_numbers_and_missing_ones_not_at_all(
     assert (
         told.text.split("\n\n")[2]
         == """\
-Since:       2026-11-22 03:00 UTC (12 min ago)
+Seen since:  2026-11-22 03:00 UTC (12 min ago)
 Seen:        0.124
-Requests:    48 210
+Requests:    48 210 in 5 min
 Where:       source cdnv (cdnvideo), resource shop
 Evidence:    seen by a probe
 Severity:    critical
@@ -358,6 +364,12 @@ def test_a_message_for_a_trial_names_its_target() -> None:
     assert (told.kind, told.title) == ("test", "Test: watcher reaches mail/0")
     assert "mail/0" in told.text
     assert "mail/0" in told.html
+
+
+def test_what_it_affects_so_far_says_so_while_it_stands() -> None:
+    told = message(incident(affected=5_683.2))
+
+    assert "Affected:    about 5 683 requests more than usual so far\n" in told.text
 
 
 def test_an_incident_of_the_future_is_not_some_time_ago() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -179,3 +179,18 @@ async def test_reminders_come_less_and_less_often(tmp_path: Path, clock: LoopClo
         await anyio.sleep(24 * 60 * 60 + 60)
 
     assert world.heard == [("opened", 1)] + [("reminder", 1)] * 7  # after 1, 3, 7, 11, 15, 19 and 23 h
+
+
+async def test_the_opening_of_a_drill_is_told_at_once_by_itself_and_its_end_too(
+    tmp_path: Path, clock: LoopClock
+) -> None:
+    calm = {"group_by": ["source"], "digest": "1h", "digest_below": "critical", "mute": ["nights"]}
+    async with told_by(tmp_path, clock, calm) as world:
+        drill = replace(world.opens("shop"), drill=True)
+        await world.happens(drill)
+        await anyio.sleep(1)
+        assert world.heard == [("opened", 1)]
+        await world.happens(replace(resolved(drill, end=world.clock.now()), drill=True))
+        await anyio.sleep(1)
+
+        assert world.heard == [("opened", 1), ("resolved", 1)]

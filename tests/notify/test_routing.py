@@ -210,6 +210,17 @@ def test_a_row_says_by_which_route_it_is_told_in_which_group_and_how() -> None:
     assert owed.policy == Policy(8 * HOUR, GROUP_INTERVAL, ("nights",), HOUR, Severity.CRITICAL)
 
 
+def test_a_drill_waits_for_no_group_no_digest_and_no_mute() -> None:
+    calm = router(
+        {"to": ["oncall"], "group_by": ["source"], "group_wait": "5m", "digest": "1h", "mute": ["nights"]}
+    )
+
+    [owed] = calm.owed(replace(transition(), drill=True), at=T, catching_up=False)
+
+    assert (owed.not_before, owed.ready_at, owed.group, owed.policy) == (T, T, "", Policy())
+    assert owed.route == "routes[0]"
+
+
 def test_a_group_of_no_labels_is_the_whole_route_and_without_any_each_is_told_by_itself() -> None:
     whole, each = router({"to": ["oncall"], "group_by": []}), router({"to": ["oncall"]})
 

@@ -37,7 +37,7 @@ def test_where_every_template_fails_the_plain_words_are_sent() -> None:
     with capture_logs():
         told = renderer.message(plan(OPEN), now=T + 12 * MINUTE)
 
-    assert told.text.startswith(f"{OPEN.summary}\nOpen for 12 min.\nSince: 2026-11-22 03:00 UTC")
+    assert told.text.startswith(f"{OPEN.summary}\nOpen for 12 min.\nSeen since: 2026-11-22 03:00 UTC")
     assert told.html == f"<pre>{told.text}</pre>"
     assert told.blocks == ()
 

@@ -3,10 +3,11 @@
 import base64
 import hmac
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import aiohttp
 import pytest
@@ -179,6 +180,36 @@ async def test_each_answer_says_whether_to_try_again(
     assert f"it answered {status} " in str(caught.value)
     assert "no such field, ***" in str(caught.value)
     assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["t0k/en+with & words", "plain-words-here", "pin"])
+@pytest.mark.parametrize("form", [str, quote_plus, lambda text: quote(text, safe=""), json.dumps])
+async def test_what_a_receiver_echoes_of_its_own_address_is_hidden(
+    server: Server,
+    session: aiohttp.ClientSession,
+    monkeypatch: pytest.MonkeyPatch,
+    token: str,
+    form: Callable[[str], str],
+) -> None:
+    monkeypatch.setenv("HOOK_TOKEN", token)
+    server.answers = [web.Response(status=500, text=f"no hook: <{form(token)}> of spinning shop")]
+
+    with pytest.raises(DeliveryFailed) as caught:
+        await sender(f"{server.url}?x={{env:HOOK_TOKEN}}&format=shop", session).send(message(OPEN))
+
+    assert str(caught.value).replace('"', "").endswith("Error: no hook: <***> of spinning shop")
+
+
+async def test_a_token_in_the_path_is_hidden_and_plain_words_are_not(
+    server: Server, session: aiohttp.ClientSession
+) -> None:
+    path = server.url.partition("//")[2].partition("/")[2]
+    server.answers = [web.Response(status=404, text=f"Cannot POST /{path}?a=S3CR3T-1 as hooks has it")]
+
+    with pytest.raises(DeliveryFailed) as caught:
+        await sender(f"{server.url}?a=S3CR3T-1", session).send(message(OPEN))
+
+    assert str(caught.value).endswith("Cannot POST /hooks/***?a=*** as hooks has it")
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,12 @@ from watcher.errors import LeaseLost, StoreUnavailable
 from watcher.model.drill import LABEL, Drill
 from watcher.model.incident import Incident
 from watcher.model.labels import label_set
+from watcher.model.message import Telling
 from watcher.model.ports import Delivery, IncidentQuery
 from watcher.model.rule import Rule, Severity
 from watcher.model.time import SECOND, Duration
 from watcher.notify.routing import Router
+from watcher.notify.stages import Reason
 from watcher.runtime.clock import SystemClock
 from watcher.store.book import SqlBook
 from watcher.store.database import Database
@@ -64,9 +66,11 @@ class Outcome:
 
     @property
     def is_told(self) -> bool:
-        """Whether everybody who was owed a word of it has heard its beginning and its end."""
-        told = [one for one in self.deliveries if one.state == "done"]
-        return self.is_settled and bool(told) and not any(one.state == "dead" for one in self.deliveries)
+        """Whether everybody who was owed a word of it has heard its beginning, and its end."""
+        openings = [one for one in self.deliveries if one.telling is Telling.OPENED]
+        heard = all(one.state == "done" and one.reason != Reason.WITH_ITS_END for one in openings)
+        given_up = any(one.state == "dead" for one in self.deliveries)
+        return self.is_settled and bool(openings) and heard and not given_up
 
 
 async def drill(config: Config, order: Order) -> Outcome:

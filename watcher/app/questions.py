@@ -60,7 +60,7 @@ async def asked(
     for source in await feed.sources():
         if labels.get("source", source) != source:
             continue
-        rerun = Rerun(bound, source, at)
+        rerun = Rerun(bound, source, at, labels)
         async with aclosing(feed.arrivals(source, metrics([bound]))) as arrivals:
             await rerun.follow(arrivals)
         known += rerun.groups()
@@ -71,10 +71,10 @@ async def asked(
 
 
 def _answer(rerun: Rerun, labels: LabelSet, at: Instant, *, fired: bool) -> Answer:
-    steps = rerun.steps(labels, at - (1 << 50), at + (1 << 50))
+    steps = rerun.steps(labels)
     place = _firing(steps, at) if fired else _holding(steps, at)
     decisive = None if place is None else steps[place]
-    shown = [] if place is None else steps[max(0, place - _BEFORE) : place + _AFTER + 1]
+    shown = [] if place is None else steps[_first(steps, place, at) : place + _AFTER + 1]
     rule = rerun.bound.rule
     return Answer(
         rule=rule,
@@ -85,6 +85,12 @@ def _answer(rerun: Rerun, labels: LabelSet, at: Instant, *, fired: bool) -> Answ
         gates=_gates(rule, decisive),
         incident=rerun.incident(labels, at),
     )
+
+
+def _first(steps: Sequence[Step], place: int, at: Instant) -> int:
+    """Where the bins shown begin: some before the one that counts, and before the time asked about."""
+    asked_about = next((n for n, step in enumerate(steps) if step.judged.end > at), place)
+    return max(0, min(asked_about, place) - _BEFORE)
 
 
 def _holding(steps: Sequence[Step], at: Instant) -> int | None:

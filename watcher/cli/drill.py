@@ -38,7 +38,8 @@ async def drill(
 ) -> int:
     """Open a marked incident, tell everybody whom its routes name, resolve it; exit 1 when one was not told.
 
-    The running daemon carries it out; where none runs, the command does.
+    The running daemon carries it out; where none runs, the command does. It waits for no group, digest or
+    mute of its routes; what is silenced stays untold.
     """
     settings = configured(config)
     known = {one.id: one for one in settings.rules}
@@ -72,7 +73,7 @@ def _show(outcome: Outcome) -> None:
     if not outcome.deliveries:
         say("nobody was owed a word of it: no route leads anywhere; see `watcher routes test`")
         return
-    rows = [(one.target, str(one.telling), _state(one), one.detail) for one in outcome.deliveries]
+    rows = [(one.target, str(one.telling), _state(one), _detail(one)) for one in outcome.deliveries]
     show_table(("TARGET", "TELLING", "RESULT", ""), rows)
 
 
@@ -82,6 +83,11 @@ def _state(delivery: Delivery) -> str:
     if delivery.state == "due":
         return f"not yet: {delivery.reason}" if delivery.reason else "not yet"
     return "given up" if delivery.state == "dead" else f"not told: {delivery.reason}"
+
+
+def _detail(delivery: Delivery) -> str:
+    """What its state does not say yet."""
+    return "" if delivery.detail == delivery.reason else delivery.detail
 
 
 def _json(outcome: Outcome) -> dict[str, object]:

@@ -15,7 +15,8 @@ from watcher.cli.telling import lasted, moment, one_line, standing
 from watcher.model.act import Act, ActState
 from watcher.model.figures import time_to_acknowledge, time_to_detect, time_to_resolve
 from watcher.model.incident import Evidence, Incident, Status
-from watcher.model.ports import Delivery, History, TimelineEntry
+from watcher.model.message import Telling
+from watcher.model.ports import Delivery, Failing, History, TimelineEntry
 from watcher.model.presentation import act_json, delivery_json, entry_json, incident_json
 from watcher.model.time import Duration, Instant
 from watcher.model.words import number, span
@@ -33,11 +34,13 @@ class _Whole:
     timeline: Sequence[TimelineEntry]
     deliveries: Sequence[Delivery]
     acts: Sequence[Act]
+    failing: Mapping[str, Failing]
 
     @classmethod
     async def of(cls, incident: Incident, history: History) -> "_Whole":
         told = await history.deliveries(incident.id)
-        return cls(incident, await history.timeline(incident.id), told, await history.acts(incident.id))
+        timeline, acts = await history.timeline(incident.id), await history.acts(incident.id)
+        return cls(incident, timeline, told, acts, await history.failing())
 
 
 async def show_incident(
@@ -86,15 +89,24 @@ def _show(whole: _Whole, now: Instant) -> None:
     say()
     say("told", "bold")
     for row in whole.deliveries:
-        say(f"  {moment(row.at)}  {_delivery(row)}")
+        say(f"  {moment(row.at)}  {_delivery(row, whole.failing.get(row.target), now)}")
     if not whole.deliveries:
         say("  nobody")
 
 
-def _delivery(row: Delivery) -> str:
+def _delivery(row: Delivery, failing: Failing | None, now: Instant) -> str:
     tries = f"{row.attempts} attempts" if row.attempts != 1 else "1 attempt"
     why = f" ({row.reason})" if row.reason and row.reason != row.detail else ""
-    return one_line(f"{row.target}: {row.telling}, {row.state}{why}, {tries}  {row.detail}")
+    detail = row.detail
+    if failing is not None and _waits_for_it(row, now):
+        detail = f"waits: {row.target} fails since {moment(failing.since)}: {row.detail or failing.detail}"
+    return one_line(f"{row.target}: {row.telling}, {row.state}{why}, {tries}  {detail}")
+
+
+def _waits_for_it(row: Delivery, now: Instant) -> bool:
+    """Whether nothing but its target keeps it: no stage does, and a reminder's time has come."""
+    is_owed = row.telling is not Telling.REMINDER or row.at <= now or row.attempts > 0
+    return row.state == "due" and is_owed and (row.attempts > 0 or not row.reason)
 
 
 def _facts(incident: Incident, now: Instant) -> Iterator[tuple[str, str]]:

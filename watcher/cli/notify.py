@@ -9,6 +9,7 @@ import orjson
 from cyclopts import Parameter
 
 from watcher.app import book, trials
+from watcher.app.settings import ensure_can_tell
 from watcher.cli.loading import configured
 from watcher.cli.named import the_one
 from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
@@ -16,6 +17,7 @@ from watcher.cli.screen import say, show_json, show_table
 from watcher.config import Config
 from watcher.document.complaints import nearest
 from watcher.errors import UserError
+from watcher.model.incident import ended_by
 from watcher.model.message import Message
 from watcher.notify.senders.webhook import payload
 
@@ -31,9 +33,10 @@ async def try_receiver(
 
     An Alertmanager is asked whether it is one, and no alert is raised.
     """
-    settings = configured(config)
+    settings = configured(config, secrets=False)
     if not _is_known(settings, receiver):
         return 1
+    ensure_can_tell(settings, receiver)
     tests = await trials.try_receiver(settings, receiver)
     if json:
         show_json({"targets": [asdict(test) for test in tests]})
@@ -60,9 +63,10 @@ async def preview(
         return 1
     async with book.history(settings.database) as history:
         found = the_one(incident, await history.beginning(incident))
+        acts = [] if found is None else await history.acts(found.id)
     if found is None:
         return 1
-    [found] = await book.widened(settings.database, [found])
+    [found] = await book.widened(settings.database, [ended_by(found, acts)])
     messages = trials.previewed(settings, to, found)
     if html is not None:
         _write(html, next((message.html for message in messages.values() if message.html), ""))

@@ -15,7 +15,7 @@ from watcher.cli.screen import say, show_json, show_table
 from watcher.cli.telling import moment, one_line
 from watcher.config import Config
 from watcher.model.incident import Incident, Status
-from watcher.model.ports import IncidentQuery, Owner, Stored
+from watcher.model.ports import Failing, IncidentQuery, Owner, Stored
 from watcher.model.presentation import incident_json
 from watcher.model.sample import BACKFILL, Sight
 from watcher.model.time import MINUTE, SECOND, Instant, rfc3339
@@ -51,6 +51,8 @@ class Standing:
     """Of the sources in the configuration: what others have left behind is nobody's concern."""
     incidents: Sequence[Incident]
     backlog: Mapping[str, int]
+    failing: Mapping[str, Failing]
+    """Targets for which messages wait, by name."""
     stored: Stored
 
     @property
@@ -98,6 +100,7 @@ async def _standing(settings: Config) -> Standing:
             sights=[sight for sight in await history.sights() if sight.source in names and _counts(sight)],
             incidents=await history.incidents(query),
             backlog=await history.backlog(),
+            failing=await history.failing(),
             stored=await readers.recording.stored(),
         )
 
@@ -111,6 +114,8 @@ def _show(standing: Standing) -> None:
     say(f"daemon     {_daemon(standing)}")
     say(f"incidents  {len(standing.incidents)} open")
     say(f"messages   {_backlog(standing.backlog)}")
+    for one in standing.failing.values():
+        say(f"           {one.target} fails since {moment(one.since)}: {one_line(one.detail)}")
     if standing.stored.samples:
         say(f"history    {standing.stored.samples:,} samples, {standing.stored.bytes / 1e6:,.1f} MB")
     say()
@@ -173,6 +178,10 @@ def _json(standing: Standing) -> dict[str, object]:
         "streams": [_sight_json(sight, standing.state(sight)) for sight in standing.sights],
         "incidents": [incident_json(incident) for incident in standing.incidents],
         "backlog": dict(standing.backlog),
+        "failing": [
+            {"target": one.target, "since": rfc3339(one.since), "detail": one.detail}
+            for one in standing.failing.values()
+        ],
         "history": asdict(standing.stored),
     }
 

@@ -30,6 +30,8 @@ from watcher.runtime.rerun import Step
 
 _MOST_GROUPS: Final = 50
 """Groups that are listed."""
+PENDING: Final = "pending"
+"""The alert state of what is bad and has yet to last (Prometheus)."""
 RulesOption = Annotated[Path | None, Parameter(name="--rules", help="Rules of this folder, and no others.")]
 
 
@@ -161,7 +163,8 @@ def _show(answer: Answer, incident: Incident | None) -> None:
         end = "" if incident.resolved_at is None else f" to {moment(incident.resolved_at)}"
         say(f"fired: {moment(incident.opened_at)}{end}  {one_line(incident.summary)}")
     elif (gate := answer.stopped_by) is not None:
-        say(f"did not fire at {moment(answer.at)}: {stopped_by(gate)}")
+        pending = "pending, " if answer.decisive is not None and answer.decisive.state == PENDING else ""
+        say(f"did not fire at {moment(answer.at)}: {pending}{stopped_by(gate)}")
     else:
         say(f"did not fire at {moment(answer.at)}")
     say()
@@ -169,9 +172,16 @@ def _show(answer: Answer, incident: Incident | None) -> None:
         judged = answer.decisive.judged
         say(f"gates of the bin {moment(judged.start)} to {moment(judged.end)}", "bold")
     for gate in answer.gates:
-        say(f"  {'passed ' if gate.passed else 'STOPPED'}  {gate.name:<12} {figures(gate):<24} {gate.text}")
+        say(f"  {_mark(answer, gate)}  {gate.name:<12} {figures(gate):<24} {gate.text}")
     say()
     _show_bins(answer)
+
+
+def _mark(answer: Answer, gate: Gate) -> str:
+    if gate.passed:
+        return "passed "
+    pending = gate.name == "for" and answer.decisive is not None and answer.decisive.state == PENDING
+    return PENDING if pending else "STOPPED"
 
 
 def _show_bins(answer: Answer) -> None:
@@ -183,7 +193,7 @@ def _show_bins(answer: Answer) -> None:
             _usual(step),
             step.judged.reading,
             step.state,
-            gate.name if (gate := step.judged.stopped_by) is not None else "",
+            _kept_by(step),
             one_line(step.judged.evidence.text),
         )
         for step in answer.steps
@@ -191,6 +201,14 @@ def _show_bins(answer: Answer) -> None:
     columns = ("  BIN", *(role.upper() for role in roles), "USUAL", "READING", "STATE", "STOPPED BY", "SEEN")
     if rows:
         show_table(columns, rows, spare=("USUAL", "STATE"))
+
+
+def _kept_by(step: Step) -> str:
+    """What kept a bin from firing: the first gate it did not pass, or that it has yet to last."""
+    gate = step.judged.stopped_by
+    if gate is not None:
+        return gate.name
+    return PENDING if step.state == PENDING else ""
 
 
 def _usual(step: Step) -> str:

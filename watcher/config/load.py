@@ -9,12 +9,12 @@ from pydantic import BaseModel
 
 from watcher.collect.collector import SourceSettings
 from watcher.config.database import checked_database
-from watcher.config.routes import mute_problems, route_warnings
+from watcher.config.routes import group_warnings, mute_problems, mute_warnings, route_warnings
 from watcher.config.settings import DEFAULT_DATABASE, Config, ConfigFile, RulesSettings
 from watcher.config.sources import load_sources
 from watcher.document.complaints import nearest
 from watcher.document.context import ValidationContext
-from watcher.document.fields import DurationField
+from watcher.document.fields import DurationField, PathField
 from watcher.document.load import load_yaml, validate
 from watcher.document.node import Document, Loc
 from watcher.document.secrets import SecretUrl
@@ -53,6 +53,12 @@ class _MaintenanceOnly(BaseModel):
     maintenance: tuple[MaintenanceSettings, ...] = ()
 
 
+class _TemplatesOnly(BaseModel):
+    """The same."""
+
+    templates: PathField | None = None
+
+
 class _ReceiversOnly(BaseModel):
     """The same."""
 
@@ -79,8 +85,7 @@ def load_config(path: Path, *, secrets: bool = True, url_check: UrlCheck | None 
     rules = _rules(document, context, problems)
     if url_check is not None:
         problems += _url_problems(document, context, url_check)
-    if file is not None and file.templates is not None:
-        problems += _template_problems(file.templates)
+    problems += _template_problems(document, context)
     if problems or file is None or database is None:
         raise ConfigurationError(dict.fromkeys(problems))
     return _config(path, document, file, sources=sources, database=database, rules=rules)
@@ -218,10 +223,18 @@ def _url_problems(document: Document, context: ValidationContext, check: UrlChec
                 yield document.problem(("receivers", at, "urls", index), f"urls[{index}]: {wrong}")
 
 
-def _template_problems(folder: Path) -> Iterator[Problem]:
+def _template_problems(document: Document, context: ValidationContext) -> Iterator[Problem]:
+    """A missing folder is a problem of its line, what is wrong in it one of its files."""
+    part = _told_already(document, _TemplatesOnly, context)
+    folder = None if part is None else part.templates
+    if folder is None:
+        return
+    if not folder.is_dir():
+        yield document.problem(("templates",), f"there is no folder {folder}", "check the path")
+        return
     from watcher.notify.proofreading import template_problems  # noqa: PLC0415 - Jinja, where there are any
 
-    return template_problems(folder)
+    yield from template_problems(folder)
 
 
 def _config(
@@ -265,3 +278,5 @@ def _warnings(config: Config) -> Iterator[Problem]:
     if not config.receivers:
         yield config.problem(("receivers",), "no receivers: nobody is told", "add one")
     yield from route_warnings(config)
+    yield from mute_warnings(config)
+    yield from group_warnings(config)

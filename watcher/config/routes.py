@@ -1,13 +1,20 @@
 """What is wrong with routes, or probably not meant, beyond what their own fields can tell."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from watcher.config.settings import Config
 from watcher.document.complaints import nearest
 from watcher.document.node import Document
 from watcher.errors import Problem
-from watcher.notify.reach import Nameable, Unreachable, unreachable
-from watcher.notify.routing import OWN_SOURCE, Router
+from watcher.model.recurrence import Span, covers
+from watcher.model.time import DAY, Instant, parse_rfc3339
+from watcher.notify.reach import EVERY_INCIDENT, WIDER, Nameable, Unreachable, unreachable
+from watcher.notify.routing import OWN_LABEL, OWN_SOURCE, Router
+
+_MONDAY: Final[Instant] = parse_rfc3339("2026-01-05T00:00:00Z")
+_WEEK: Final = Span(_MONDAY, _MONDAY + 7 * DAY)
+"""One in which no zone with summer time changes its clocks: it stands for all."""
 
 
 def mute_problems(document: Document) -> Iterator[Problem]:
@@ -34,6 +41,27 @@ def route_warnings(config: Config) -> Iterator[Problem]:
         if receiver.name not in told:
             what = f"no route leads to receiver `{receiver.name}`"
             yield config.problem(("receivers", at, "name"), what, "name it in a route's `to`")
+
+
+def mute_warnings(config: Config) -> Iterator[Problem]:
+    """Routes whose times leave nothing of a week."""
+    for at, route in enumerate(config.routes):
+        if covers((one for name in route.mute for one in config.times[name]), _WEEK):
+            what = "its times cover the whole week: this route tells of nothing new, ever"
+            yield config.problem(("routes", at, "mute"), what, "leave some hours of some day free")
+
+
+def group_warnings(config: Config) -> Iterator[Problem]:
+    """Labels to group by that no incident has; without rules or sources nothing is known."""
+    if not config.rules or not config.sources:
+        return
+    labels = {label for names in nameable(config).rules.values() for label in names}
+    known = EVERY_INCIDENT | WIDER | {OWN_LABEL} | labels
+    for at, route in enumerate(config.routes):
+        for index, label in enumerate(route.group_by or ()):
+            if label not in known:
+                place = ("routes", at, "group_by", index)
+                yield config.problem(place, f"no incident has a label `{label}`", nearest(label, known))
 
 
 def nameable(config: Config) -> Nameable:

@@ -1,10 +1,10 @@
 """Incidents: what the engine says changed, and what the book keeps."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from watcher.model.act import Act
+from watcher.model.act import Act, ActKind, ActState
 from watcher.model.labels import LabelSet
 from watcher.model.rule import Severity
 from watcher.model.time import Instant
@@ -196,6 +196,10 @@ class Incident:
     """The worst reading, as far as it was kept."""
     affected: float | None = None
     """Requests hurt beyond what was expected, over the whole incident."""
+    resolved_by: str = ""
+    """Who ended it by hand; not stored, but filled in from the acts where it is told."""
+    resolved_why: str = ""
+    """In that person's words."""
     affects: tuple[Affected, ...] = ()
     """What its origin feeds: not stored, but filled in from the inventory where it is shown or told."""
 
@@ -203,3 +207,13 @@ class Incident:
     def over(self) -> bool:
         """Whether nothing more is expected of it."""
         return self.status in {Status.RESOLVED, Status.WITHDRAWN}
+
+
+def ended_by(incident: Incident, acts: Iterable[Act]) -> Incident:
+    """With who ended it by hand, and why, where that is how it ended: the last of its acts that did."""
+    if incident.resolution is not Resolution.MANUAL:
+        return incident
+    for act in acts:
+        if act.kind is ActKind.RESOLVE and act.state is ActState.APPLIED:
+            incident = replace(incident, resolved_by=act.who, resolved_why=act.text)
+    return incident

@@ -274,6 +274,17 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Failing:
+    """A target that did not take what was sent to it, and is tried again."""
+
+    target: str
+    since: Instant
+    """When the oldest message that it did not take was owed."""
+    detail: str
+    """What the last attempt met."""
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """The daemon that holds the database's lease, or did when it ended without a word."""
 
@@ -329,6 +340,10 @@ class History(Protocol):
 
     async def backlog(self) -> Mapping[str, int]:
         """Messages owed, by target."""
+        ...
+
+    async def failing(self) -> Mapping[str, Failing]:
+        """By target: what keeps messages waiting."""
         ...
 
     async def owner(self) -> Owner | None:

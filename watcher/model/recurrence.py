@@ -11,7 +11,8 @@ from watcher.model.time import Instant, to_datetime
 
 ALL_DAYS: Final = frozenset(range(7))
 """Monday is 0."""
-_MIDNIGHT: Final = 24 * 60
+MIDNIGHT: Final = 24 * 60
+"""The end of a day, in minutes after its start."""
 _LONGEST: Final = 14
 """Spans that meet are followed this far: further is as good as for ever."""
 
@@ -70,7 +71,7 @@ class Recurrence:
 
     def _instants(self, day: date, minutes: int) -> tuple[Instant, Instant]:
         """What the name of a time may mean on a day: by fold 0 and by fold 1."""
-        if minutes == _MIDNIGHT:
+        if minutes == MIDNIGHT:
             day, minutes = day + timedelta(days=1), 0
         local = datetime.combine(day, time(*divmod(minutes, 60)), ZoneInfo(self.zone))
         first, second = (round(local.replace(fold=fold).timestamp() * 1_000) for fold in (0, 1))
@@ -86,3 +87,14 @@ def covered_until(recurrences: Iterable[Recurrence], at: Instant) -> Instant | N
             break
         until = further
     return until if until > at else None
+
+
+def covers(recurrences: Iterable[Recurrence], span: Span) -> bool:
+    """Whether every instant of the span is within one of them."""
+    every, until = tuple(recurrences), span.start
+    while until < span.end:
+        further = max((held.end for one in every if (held := one.covering(until))), default=until)
+        if further == until:
+            return False
+        until = further
+    return True

@@ -28,6 +28,8 @@ class Brief:
     resolved_at: Instant | None
     returns: int
     flapping: bool
+    ended_by_hand_at: Instant | None = None
+    """When somebody asked for its end; `resolved_at` is as of where its streams were settled then."""
 
     @property
     def to_detect(self) -> Duration:
@@ -36,13 +38,25 @@ class Brief:
 
     @property
     def to_acknowledge(self) -> Duration | None:
-        """From there until somebody said that they are at it."""
-        return None if self.acknowledged_at is None else max(0, self.acknowledged_at - self.detected_at)
+        """From there until somebody said that they are at it; None where it was over before that."""
+        if self.acknowledged_at is None or self._was_over:
+            return None
+        return max(0, self.acknowledged_at - self.detected_at)
 
     @property
     def to_resolve(self) -> Duration | None:
-        """From its detection to its end."""
-        return None if self.resolved_at is None else max(0, self.resolved_at - self.detected_at)
+        """From its detection to its end, or to when a person ended it; None where it was over before."""
+        end = self._end
+        return None if end is None or self._was_over else max(0, end - self.detected_at)
+
+    @property
+    def _end(self) -> Instant | None:
+        return self.resolved_at if self.ended_by_hand_at is None else self.ended_by_hand_at
+
+    @property
+    def _was_over(self) -> bool:
+        """It was over before it was detected: nobody could have attended to it."""
+        return self._end is not None and self._end < self.detected_at
 
     @property
     def is_brief(self) -> bool:

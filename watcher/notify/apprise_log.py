@@ -16,7 +16,7 @@ _OPEN: Final = frozenset({"mailto", "mailtos", "json", "jsons", "xml", "xmls", "
 """Schemes whose hosts are hosts; elsewhere they may be tokens."""
 _HOST: Final = re.compile(r"localhost|\d+\.\d+\.\d+\.\d+|[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}", re.IGNORECASE)
 _TOKEN_LENGTH: Final = 6
-"""Shorter parts of a URL are words, not secrets."""
+"""Shorter parts of a URL are words, not secrets; a shorter password is masked only where it is a word."""
 _REASON: Final = re.compile(r"(?:Socket Exception|Response Details)\s*:\s*(.+)", re.DOTALL)
 """The debug lines that say why. Others hold payloads and are never looked at."""
 _SENT: Final = re.compile(r"Sent Email to (?:.*<)?([^<>\s]+@[^<>\s]+?)>?\.?$")
@@ -93,7 +93,8 @@ def redacted(text: str, url: str) -> str:
     secrets = [part for part in parts if len(part) >= _TOKEN_LENGTH and not (plain and _HOST.fullmatch(part))]
     forms = {form for part in (*secrets, urlsplit(url).password or "") for form in (part, unquote(part))}
     for form in sorted(forms - {""}, key=len, reverse=True):
-        text = text.replace(form, MASK)
+        words = re.escape(form) if len(form) >= _TOKEN_LENGTH else rf"(?<!\w){re.escape(form)}(?!\w)"
+        text = re.sub(words, MASK, text)
     return text
 
 

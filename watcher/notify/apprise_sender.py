@@ -19,6 +19,7 @@ from typing import Any, Final
 import anyio
 import anyio.to_thread
 
+from watcher.document.redaction import redact
 from watcher.document.secrets import SecretUrl
 from watcher.errors import DeliveryFailed, DeliveryRejected, SecretUnavailable
 from watcher.model.message import Message
@@ -86,7 +87,7 @@ class AppriseSender:
                 url, replace(message, blocks=())
             )  # the words can go without them
         if refusal:
-            raise DeliveryFailed(redacted(refusal, url))
+            raise DeliveryFailed(redact(redacted(refusal, url), self._url.values()))
         return f"accepted by {service}"
 
     def _attempt(self, url: str, message: Message) -> tuple[str, str]:

@@ -23,11 +23,11 @@ def facts(incident: Incident, voice: Voice, now: Instant) -> Iterator[Fact]:
         yield "When", when(incident, voice, now)
         yield from _healthy(incident)
         yield from _worst(incident, voice)
-        yield from _hurt(incident)
+        yield from _hurt(incident, f"in {lasted(incident)}")
     else:
-        yield "Since", when(incident, voice, now)
+        yield "Seen since", when(incident, voice, now)
         yield from _figures(incident.evidence)
-        yield from _hurt(incident)
+        yield from _hurt(incident, "so far")
     yield "Where", where(incident)
     yield from _affects(incident)
     yield from (("Part", record(part)) for part in incident.evidence.parts[:SHOWN])
@@ -101,9 +101,9 @@ def _worst(incident: Incident, voice: Voice) -> Iterator[Fact]:
     yield from ((name, text) for name, text in _figures(incident.evidence) if name == "Usual")
 
 
-def _hurt(incident: Incident) -> Iterator[Fact]:
+def _hurt(incident: Incident, over: str) -> Iterator[Fact]:
     if incident.affected:
-        yield "Affected", f"about {number(round(incident.affected))} requests more than usual"
+        yield "Affected", f"about {number(round(incident.affected))} requests more than usual {over}"
 
 
 def _affects(incident: Incident) -> Iterator[Fact]:
@@ -118,9 +118,16 @@ def _figures(evidence: Evidence, *, seen: str = "Seen") -> Iterator[Fact]:
     figures = (
         (seen, figure(evidence, "seen", evidence.seen)),
         ("Usual", _usual(evidence)),
-        ("Requests", figure(evidence, "requests", evidence.requests)),
+        ("Requests", _requests(evidence)),
     )
     yield from ((name, text) for name, text in figures if text)
+
+
+def _requests(evidence: Evidence) -> str:
+    """How many, and in how long a window."""
+    count = figure(evidence, "requests", evidence.requests)
+    lasting = evidence.end - evidence.start
+    return f"{count} in {span(lasting)}" if count and lasting > 0 else count
 
 
 def _usual(evidence: Evidence) -> str:

@@ -104,6 +104,8 @@ def _foretold(
         waits = decide([row], View(due, times=times)).waits
         if not waits:
             break
+        if pauses and pauses[-1].reason == str(waits[0].reason):
+            pauses.pop()
         pauses.append(Pause(str(waits[0].reason), waits[0].until))
         row, due = replace(row, reason=str(waits[0].reason)), waits[0].until
     return Foretold(owed.target, route, due, tuple(pauses), owed.group)

@@ -1,11 +1,12 @@
 """Reads an operator's templates before anybody is told by them: names, syntax, fields that there are not."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from traceback import extract_tb
 from typing import Final
 
-from jinja2 import FileSystemLoader, TemplateSyntaxError
+from jinja2 import FileSystemLoader, TemplateSyntaxError, UndefinedError
 
 from watcher.document.complaints import nearest
 from watcher.errors import Problem
@@ -22,14 +23,18 @@ from watcher.notify.voice import Voice
 NAMES: Final = tuple(f"{kind}.{shape}.j2" for kind in KINDS for shape in SHAPES)
 """Templates that an operator may replace."""
 
+_ABSENT: Final = re.compile(r"'(?:[\w.]*\.)?(?P<owner>\w+) object' has no attribute '(?P<name>\w+)'")
+"""How Jinja says that a value has no such field."""
+_PARTS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
+    part.__name__: (f"a {word}", [name for name in vars(part) if not name.startswith("_")])
+    for part, word in ((Story, "story"), (Guidance, "story's guidance"))
+}
+"""What templates speak of: by class its name in words, and its fields."""
 _T: Final[Instant] = parse_rfc3339("2026-11-22T03:00:00Z")
 
 
 def template_problems(folder: Path) -> Iterator[Problem]:
-    """What is wrong with the templates in a folder, each at its file and line."""
-    if not folder.is_dir():
-        yield Problem(str(folder), 1, 1, "there is no such folder of templates", "check `templates`")
-        return
+    """What is wrong with the templates in a folder that is there, each at its file and line."""
     files = sorted(path for path in folder.iterdir() if path.suffix == ".j2")
     if not files:
         yield Problem(str(folder), 1, 1, "it holds no template", f"known: {', '.join(NAMES)}")
@@ -62,8 +67,17 @@ def _read(folder: Path, path: Path) -> Iterator[Problem]:
         lines = [
             frame.lineno or 1 for frame in extract_tb(error.__traceback__) if frame.filename == str(path)
         ]
-        hint = "messages would be sent by the shipped template"
-        yield Problem(str(path), lines[-1] if lines else 1, 1, f"{type(error).__name__}: {error}", hint)
+        yield Problem(str(path), lines[-1] if lines else 1, 1, *_words(error))
+
+
+def _words(error: Exception) -> tuple[str, str]:
+    """What is wrong, and what was probably meant."""
+    absent = _ABSENT.search(str(error)) if isinstance(error, UndefinedError) else None
+    made_of = _PARTS.get(absent["owner"]) if absent else None
+    if absent and made_of:
+        part, known = made_of
+        return f"{part} has no `{absent['name']}`", nearest(absent["name"], known)
+    return f"{type(error).__name__}: {error}", "messages would be sent by the shipped template"
 
 
 def _samples(kind: str) -> Iterator[Mapping[str, object]]:

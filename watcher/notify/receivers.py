@@ -1,16 +1,30 @@
 """Receivers as the configuration gives them: who can be told, and by which ways."""
 
-from typing import Annotated, Final, TypeAlias
+import base64
+import binascii
+from typing import Annotated, Any, Final, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from watcher.document.context import context_of
 from watcher.document.credentials import scheme
 from watcher.document.fields import DurationField
 from watcher.document.secrets import Secret, SecretUrl
-from watcher.model.time import DAY, MINUTE
+from watcher.errors import SecretUnavailable
+from watcher.model.time import DAY, MINUTE, format_duration
 from watcher.notify.rate import USUAL, RateField
 
+ENCODED: Final = "whsec_"
+"""Before a secret in base64, as Standard Webhooks writes it; any other is taken as it stands."""
 SLACK_API: Final = "https://slack.com/api"
 
 
@@ -38,6 +52,17 @@ def _public(url: str) -> str:
     return url
 
 
+def _known(secret: Secret, info: ValidationInfo) -> str:
+    """The value, where it may be looked at now; else nothing: whether it must be there is asked elsewhere."""
+    context = context_of(info)
+    if not secret.literal and (context is None or not context.secrets):
+        return ""
+    try:
+        return secret.reveal()
+    except SecretUnavailable:
+        return ""
+
+
 PublicUrl: TypeAlias = Annotated[str, AfterValidator(_public)]
 WebUrl: TypeAlias = Annotated[SecretUrl, AfterValidator(_web)]
 ZoneName: TypeAlias = Annotated[str, AfterValidator(_zone)]
@@ -52,6 +77,17 @@ class WebhookSettings(_Section):
         default_factory=dict, description="sent with each post, as Authorization: {env: HOOK_AUTH}"
     )
 
+    @field_validator("secret")
+    @classmethod
+    def _is_a_key(cls, secret: Secret | None, info: ValidationInfo) -> Secret | None:
+        value = "" if secret is None else _known(secret, info)
+        if value.startswith(ENCODED):
+            try:
+                base64.b64decode(value.removeprefix(ENCODED), validate=True)
+            except binascii.Error:
+                raise ValueError(f"it begins with {ENCODED}, and what follows is not base64") from None
+        return secret
+
 
 class AlertmanagerSettings(_Section):
     """An Alertmanager, whose routes and silences go on working."""
@@ -64,6 +100,16 @@ class AlertmanagerSettings(_Section):
         default=MINUTE, description="how often it is told again of what stands, as it forgets at a restart"
     )
 
+    @model_validator(mode="after")
+    def _stands_until_told_again(self) -> "AlertmanagerSettings":
+        """One lost resend must not end an alert that stands."""
+        if self.expires <= 2 * self.resend:
+            expires, resend = format_duration(self.expires), format_duration(self.resend)
+            raise ValueError(
+                f"`expires` ({expires}) must exceed twice `resend` ({resend}), or alerts end by themselves"
+            )
+        return self
+
 
 class SlackSettings(_Section):
     """A Slack app that may post: one thread an incident."""
@@ -72,12 +118,28 @@ class SlackSettings(_Section):
     channel: str = Field(min_length=1, description="the channel's id, as C0123456789, or its #name")
     api_url: WebUrl = Field(default=SecretUrl(SLACK_API), description="another address of Slack's API")
 
+    @field_validator("token")
+    @classmethod
+    def _is_a_bot_s(cls, token: Secret, info: ValidationInfo) -> Secret:
+        value = _known(token, info)
+        if value and not value.startswith("xoxb-"):
+            raise ValueError("it is not a bot's token, which begins with xoxb-")
+        return token
+
 
 class HeartbeatSettings(_Section):
     """A dead man's switch: an address that is asked while all is well, and raises the alarm when not."""
 
     url: WebUrl = Field(description="what is asked, https://hc-ping.com/...")
     every: DurationField = Field(default=MINUTE, gt=0, description="how often")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_mapping(cls, value: Any) -> Any:  # noqa: ANN401 - whatever YAML held
+        """The URL alone is what most people try first."""
+        if isinstance(value, str):
+            raise ValueError("expected a mapping, as {url: https://..., every: 1m}")  # noqa: TRY004 - for pydantic
+        return value
 
 
 Target: TypeAlias = SecretUrl | WebhookSettings | AlertmanagerSettings | SlackSettings

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from watcher.document.fields import DurationField
 from watcher.model.incident import Change, Transition
@@ -27,6 +27,8 @@ OWN_SOURCE: Final = "watcher"
 """The source, and the vendor, of what watcher sees of its own telling."""
 OWN_TROUBLE: Final = "delivery_failing"
 """The rule whose incidents say, by the label `target`, that a target takes nothing."""
+OWN_LABEL: Final = "target"
+"""The label of those."""
 _SILENT: Final = frozenset({Change.MOVED, Change.FELL, Change.JOINED})
 """Recorded and not told."""
 
@@ -74,6 +76,13 @@ class RouteSettings(BaseModel):
     digest_below: Literal["warning", "critical"] = Field(
         default="warning", description="severities below this are gathered: info, or warning as well"
     )
+
+    @field_validator("digest")
+    @classmethod
+    def _gathers(cls, every: Duration) -> Duration:
+        if not every:
+            raise ValueError("0s gathers nothing; leave `digest` out, and each is told by itself")
+        return every
 
     @model_validator(mode="after")
     def _fits_together(self) -> "RouteSettings":
@@ -160,7 +169,8 @@ class Router:
 
         What comes after an opening answers every other target too, as one that follows: it is also told
         where the opening was told, which the book knows and the routes of today do not. A rule on trial
-        tells nobody, but who heard of its incidents while it was in force.
+        tells nobody, but who heard of its incidents while it was in force. A drill waits for no group, no
+        digest and no mute: it is asked for.
         """
         if transition.quiet or transition.change in _SILENT:
             return ()
@@ -168,7 +178,8 @@ class Router:
         owed: dict[str, Owed] = {}
         for target, route in () if transition.shadow else self._pointed(transition.key.rule, labels):
             if target not in owed:
-                owed[target] = _row(target, at, route, transition.change, labels, held=catching_up)
+                row = _row(target, at, route, transition.change, labels, held=catching_up)
+                owed[target] = _at_once(row, at) if transition.drill else row
         if transition.change is not Change.OPENED:
             due = _due(at, 0, held=catching_up)
             for target in self._targets:
@@ -214,6 +225,12 @@ def _row(
         group=route.settings.group_of(labels),
         policy=route.policy,
     )
+
+
+def _at_once(row: Owed, at: Instant) -> Owed:
+    """The same by itself, as soon as it may be told."""
+    due = _due(at, 0, held=row.held)
+    return replace(row, not_before=due, ready_at=at, group="", policy=Policy())
 
 
 def _due(at: Instant, wait: Duration, *, held: bool) -> Instant:

@@ -19,7 +19,7 @@ _COLOURS: Final = {Severity.CRITICAL: "#b42318", Severity.WARNING: "#b54708", Se
 _GREEN: Final = "#067647"
 _GREY: Final = "#475467"
 
-_BRIEF: Final = frozenset({"Since", "Seen", "Usual", "Where"})
+_BRIEF: Final = frozenset({"Seen since", "Seen", "Usual", "Where"})
 _BRIEF_OVER: Final = frozenset({"When", "Now", "Where"})
 
 _ENDINGS: Final = {
@@ -31,7 +31,6 @@ _ENDINGS: Final = {
 }
 _ENDED: Final[Mapping[Resolution | None, str]] = {
     Resolution.GONE: "What it was about is no longer there.",
-    Resolution.MANUAL: "Resolved by a person.",
 }
 _OPENINGS: Final = frozenset({Telling.OPENED, Telling.REOPENED})
 """Told as such even when the incident is over by then: the end has a message of its own."""
@@ -130,6 +129,8 @@ def shortened(text: str) -> str:
 def _ending(incident: Incident) -> str:
     if incident.status is Status.WITHDRAWN and incident.resolution is not Resolution.MERGED:
         return "Withdrawn"
+    if incident.resolution is Resolution.MANUAL and incident.resolved_by:
+        return f"Resolved by {one_line(incident.resolved_by)}"
     if incident.resolution in _ENDINGS:
         return _ENDINGS[incident.resolution]
     if _now_usual(incident):
@@ -187,4 +188,14 @@ def _lead_over(incident: Incident) -> str:
         return f"It did not come back: {level} is usual by now{f', it was {before}' if before else ''}."
     if incident.resolution is Resolution.UNJUDGED:
         return "Closed, as nothing judges it any more: it is not known to be well."
+    if incident.resolution is Resolution.MANUAL:
+        return f"{_by_hand(incident)} It lasted {lasted(incident)}."
     return f"{_ENDED.get(incident.resolution, 'Over.')} It lasted {lasted(incident)}."
+
+
+def _by_hand(incident: Incident) -> str:
+    """Who ended it and why; the numbers did not."""
+    why = one_line(incident.resolved_why)
+    words = f"Resolved by {one_line(incident.resolved_by) or 'a person'}{f': {why}' if why else ''}"
+    healthy = "" if incident.recovery else " Watcher had not seen it recover."
+    return f"{words if words.endswith(('.', '!', '?')) else f'{words}.'}{healthy}"

@@ -3,9 +3,9 @@
 import re
 from typing import Annotated, Any, Final, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from watcher.model.recurrence import ALL_DAYS, Recurrence
+from watcher.model.recurrence import ALL_DAYS, MIDNIGHT, Recurrence
 from watcher.notify.receivers import ZoneName
 
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -54,6 +54,14 @@ class TimeSettings(BaseModel):
     end: TimeOfDay = Field(alias="to", description="time of day it ends at; '24:00' is midnight")
     days: DaysField = Field(default=ALL_DAYS, description="days it starts on: [sat, sun], or mon-fri")
     zone: ZoneName = Field(default="UTC", description="whose clocks: Europe/Berlin")
+
+    @model_validator(mode="after")
+    def _lasts(self) -> "TimeSettings":
+        """One that starts when it ends may be meant as nothing or as a day; the day has a name of its own."""
+        whole_day = (self.start, self.end) == (0, MIDNIGHT)
+        if self.start % MIDNIGHT == self.end % MIDNIGHT and not whole_day:
+            raise ValueError("it starts when it ends; write from '00:00' to '24:00' for a whole day")
+        return self
 
     def recurrence(self) -> Recurrence:
         """The same for who reckons with it."""

@@ -18,6 +18,7 @@ BEFORE: Final[Duration] = 2 * HOUR
 """How long before the time asked about each bin is judged by itself, so that its state is seen."""
 AFTER: Final[Duration] = HOUR
 """How long after it corrections are still taken in."""
+_KEEPING: Final[Duration] = HOUR // 2
 _BEGIN, _END = -(1 << 62), 1 << 62
 _BINS: Final = 6
 """The same in bins, where these are wide."""
@@ -38,11 +39,18 @@ class Rerun:
     bound: BoundRule
     source: str
     at: Instant
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of the group that is asked about: what it is judged is kept, as the engine forgets it."""
+    _judged: dict[tuple[Instant, Instant], Judged] = field(default_factory=dict)
+    """By start and end: the newest verdict on each bin of that group, where one alone has the labels."""
     _test: Backtest = field(init=False)
     _replay: Replay = field(init=False)
     _states: dict[LabelSet, list[tuple[Instant, str]]] = field(default_factory=dict)
     """By group: until when bins were settled, and the state then."""
     _settled: Instant = _BEGIN
+    _kept: Instant = _BEGIN
+    """How far it was when verdicts were last kept."""
+    _before: Duration = BEFORE
 
     def __post_init__(self) -> None:
         """Nothing has come."""
@@ -53,31 +61,57 @@ class Rerun:
         """Take what came until the time is well past."""
         async for arrival in arrivals:
             margin = max((_BINS * batch.width for batch in arrival.batches), default=0)
-            since, until = self.at - max(BEFORE, margin), self.at + max(AFTER, margin)
+            self._before = max(self._before, margin)
+            since = self.at - self._before
+            until = self.at + max(AFTER, margin) + self._lasting(arrival)
             for step in _bin_by_bin(arrival, since, until):
                 self._settled = max([self._settled, *(batch.settled_until for batch in step.batches)])
                 self._replay.take(step)
                 if self._settled > since:
                     self._replay.end()
                     self._note()
-            if self._settled > until:
+            if self._settled > until and self._reached() > until:
                 break
         self._replay.end()
         self._note()
+        self._keep()
+
+    def _lasting(self, arrival: Arrival) -> Duration:
+        """How long what is bad has to last before it fires."""
+        rule = self.bound.rule
+        widest = max((batch.width for batch in arrival.batches), default=0)
+        return rule.hold + (0 if rule.needs is None else rule.needs.of * widest)
+
+    def _reached(self) -> Instant:
+        """How far the rule's own streams are settled: own sight is ahead of them."""
+        tracks = self._replay.engine.tracks(self.bound.rule.id, self.source)
+        return max((lane.watermark for track in tracks for lane in track.lanes.values()), default=_BEGIN)
 
     def _note(self) -> None:
-        for labels in self.groups():
-            state = self._replay.engine.state(self._key(labels))
-            self._states.setdefault(labels, []).append((self._settled, state))
+        """What each group's state is where the streams that feed it are settled."""
+        for track in self._replay.engine.tracks(self.bound.rule.id, self.source):
+            for labels, row in track.index.items():
+                own = (lane.watermark for lane in track.lanes.values() if lane.feeds(row))
+                state = self._replay.engine.state(self._key(labels))
+                self._states.setdefault(labels, []).append((max(own, default=_BEGIN), state))
+        if self._settled >= self._kept + _KEEPING:
+            self._keep()
+
+    def _keep(self) -> None:
+        """Keep the verdicts that the engine holds: often enough that it forgets none before."""
+        self._kept = self._settled
+        if len(found := matching(self.groups(), self.labels)) == 1:
+            held = judged(self._replay.engine, self._key(found[0]), self.at - self._before, _END)
+            self._judged.update({(one.start, one.end): one for one in held})
 
     def groups(self) -> Sequence[LabelSet]:
         """The groups that the rule judges here."""
         return groups(self._replay.engine, self.bound.rule.id, self.source)
 
-    def steps(self, labels: LabelSet, since: Instant, until: Instant) -> list[Step]:
-        """The judged bins of a group that begin in a time, in event order."""
-        found = judged(self._replay.engine, self._key(labels), since, until)
-        return [Step(one, self._state(labels, one.end)) for one in found]
+    def steps(self, labels: LabelSet) -> list[Step]:
+        """The judged bins of the group that is asked about, in event order, from shortly before on."""
+        found = sorted(self._judged.items(), key=lambda item: item[0])
+        return [Step(one, self._state(labels, one.end)) for _, one in found]
 
     def incident(self, labels: LabelSet, at: Instant) -> Incident | None:
         """What stood of a group at a time, by the numbers as they are now."""

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, tuple_
 
 from watcher.model.act import ActKind, ActState
-from watcher.model.incident import Incident, Status
+from watcher.model.incident import Incident, Resolution, Status
 from watcher.model.ports import IncidentQuery, Story, TimelineEntry
 from watcher.model.rule import Severity
 from watcher.model.statistics import Brief
@@ -50,10 +50,11 @@ def _brief_rows(
     connection: Connection, query: IncidentQuery, after: tuple[Instant, str]
 ) -> Sequence[RowMapping]:
     incident, act = tables.incident.c, tables.act.c
-    first = (
-        select(func.min(act.asked_at))
-        .where(act.incident_id == incident.id, act.kind == ActKind.ACKNOWLEDGE)
-        .where(act.state == ActState.APPLIED)
+    applied = (act.incident_id == incident.id, act.state == ActState.APPLIED)
+    first = select(func.min(act.asked_at)).where(*applied, act.kind == ActKind.ACKNOWLEDGE).scalar_subquery()
+    ended = (
+        select(func.max(act.asked_at))
+        .where(*applied, act.kind == ActKind.RESOLVE, incident.resolution == Resolution.MANUAL)
         .scalar_subquery()
     )
     columns = (
@@ -67,6 +68,7 @@ def _brief_rows(
         incident.returns,
         incident.flapping,
         func.coalesce(first, incident.acknowledged_at).label("acknowledged_at"),
+        ended.label("ended_by_hand_at"),
     )
     statement = select(*columns).where(*conditions(query), _after(after), ~incident.drill)
     return (

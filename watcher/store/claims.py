@@ -4,7 +4,7 @@ A courier asks all the time: statements are built once, with names where its que
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -23,14 +23,15 @@ from sqlalchemy import (
     update,
 )
 
-from watcher.model.incident import Status
+from watcher.model.act import ActKind, ActState
+from watcher.model.incident import Resolution, Status
 from watcher.model.message import Due, Policy, Telling
 from watcher.model.rule import Severity
 from watcher.model.time import MINUTE, Instant
 from watcher.store.dispatch import DONE, DUE, OPENINGS, SKIPPED, rank
 from watcher.store.rows import incident_from
 from watcher.store.statements import chunks
-from watcher.store.tables import incident, outbox
+from watcher.store.tables import act, incident, outbox
 
 OPEN: Final[ColumnElement[bool]] = outbox.c.state == literal_column(f"'{DUE}'")
 """In words, not as a parameter: so the index of open rows is found, and not looked for each time."""
@@ -140,6 +141,12 @@ _LEASE: Final = (
     )
 )
 _WITH_INCIDENT: Final = _with_incident()
+_ENDED_BY: Final = (
+    select(act.c.incident_id, act.c.who, act.c.text)
+    .where(act.c.incident_id.in_(bindparam("ids", expanding=True)))
+    .where(act.c.kind == ActKind.RESOLVE, act.c.state == ActState.APPLIED)
+    .order_by(act.c.id)
+)
 _TOLD: Final = (outbox.c.target == bindparam("to")) & (outbox.c.state == DONE) & _grouped()
 _TOLD_AT: Final = (
     select(outbox.c.route, outbox.c.group, func.max(outbox.c.changed_at))
@@ -166,7 +173,23 @@ def claimed(connection: Connection, asked: Asked) -> Sequence[Due]:
         found = connection.execute(_WITH_INCIDENT, {"ids": some})
         rows |= {row["outbox_id"]: row for row in found.mappings()}
     groups = _groups(connection, asked.target, rows.values())
-    return [_row(rows[one], groups) for one in ids]
+    return _with_who_ended(connection, [_row(rows[one], groups) for one in ids])
+
+
+def _with_who_ended(connection: Connection, rows: Sequence[Due]) -> Sequence[Due]:
+    """With who ended what was ended by hand, and why: the acts know."""
+    ended = sorted({row.incident.id for row in rows if row.incident.resolution is Resolution.MANUAL})
+    words: dict[str, tuple[str, str]] = {}
+    for some in chunks(ended):
+        found = connection.execute(_ENDED_BY, {"ids": some})
+        words |= {one.incident_id: (one.who, one.text) for one in found}
+    return [_attributed(row, *words.get(row.incident.id, ("", ""))) for row in rows]
+
+
+def _attributed(row: Due, who: str, why: str) -> Due:
+    if not who:
+        return row
+    return replace(row, incident=replace(row.incident, resolved_by=who, resolved_why=why))
 
 
 def _waiting_with(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, func, select
 from watcher.model.act import Act
 from watcher.model.incident import Incident
 from watcher.model.message import Telling
-from watcher.model.ports import Delivery, IncidentQuery, Owner, Story, TimelineEntry
+from watcher.model.ports import Delivery, Failing, IncidentQuery, Owner, Story, TimelineEntry
 from watcher.model.sample import Sight
 from watcher.model.statistics import Brief
 from watcher.store import process, tables
@@ -110,6 +110,10 @@ class SqlHistory:
         )
         return {target: owed for target, owed in connection.execute(query)}  # noqa: C416 - dict() wants tuples, these are rows
 
+    async def failing(self) -> Mapping[str, Failing]:
+        """By target: what keeps messages waiting. What was given up keeps none."""
+        return await self._database.read(_failing)
+
     async def owner(self) -> Owner | None:
         """The daemon on this database, if any."""
         return await self._database.read(self._owner)
@@ -128,6 +132,18 @@ class SqlHistory:
             host=host,
             process_alive=process.alive(row["holder"]),
         )
+
+
+def _failing(connection: Connection) -> Mapping[str, Failing]:
+    outbox = tables.outbox.c
+    missed = (outbox.state == DUE, outbox.attempts > 0, outbox.detail != "")
+    oldest = select(outbox.target, func.min(outbox.created_at)).where(*missed)
+    found = connection.execute(oldest.group_by(outbox.target).order_by(outbox.target)).all()
+    newest = select(outbox.detail).where(*missed).order_by(outbox.changed_at.desc()).limit(1)
+    return {
+        target: Failing(target, since, connection.scalars(newest.where(outbox.target == target)).one())
+        for target, since in found
+    }
 
 
 def _incidents(connection: Connection, statement: Select[tuple[object, ...]]) -> Sequence[Incident]:

@@ -20,7 +20,7 @@ from anyio import CancelScope, Semaphore, fail_after, get_cancelled_exc_class, t
 from sqlalchemy import Connection, Engine, QueuePool, StaticPool, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from watcher.errors import DatabaseUnusable
+from watcher.errors import DatabaseUnusable, StoreReplaced
 from watcher.model.ports import Clock
 from watcher.model.time import SECOND, Duration, Instant
 from watcher.store.address import SqliteFile
@@ -39,7 +39,7 @@ class InlineDriver:
 
     def __init__(self, address: SqliteFile, *, create: bool, patience: Duration) -> None:
         _prepare(address, create=create)
-        self._engine = _writer(address.path, patience)
+        self._engine = _writer(address, patience)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """One transaction."""
@@ -67,7 +67,7 @@ class ThreadedDriver:
 
     def __init__(self, address: SqliteFile, *, create: bool, patience: Duration) -> None:
         _prepare(address, create=create)
-        self._engine = _writer(address.path, patience)
+        self._engine = _writer(address, patience)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._readers = _readers(address.path, patience, immutable=not create and _is_at_rest(address.path))
         self._reading = ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="reading")
@@ -133,6 +133,8 @@ class _Guard:
 
 def _prepare(address: SqliteFile, *, create: bool) -> None:
     folder = address.path.parent
+    if not os.access(address.path, os.F_OK):
+        _ensure_never_there(address)
     if not create:
         if not address.path.is_file():
             raise DatabaseUnusable(f"{address}: there is no such file; `watcher run` makes it")
@@ -145,6 +147,56 @@ def _prepare(address: SqliteFile, *, create: bool) -> None:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise DatabaseUnusable(f"{address}: folder {folder} cannot be made: {error.strerror}") from error
+
+
+def _ensure_never_there(address: SqliteFile) -> None:
+    """A log by itself holds what a new file would lose: SQLite deletes it as it makes one."""
+    for ending in ("-wal", "-shm"):
+        beside = address.path.with_name(address.path.name + ending)
+        if os.access(beside, os.F_OK):
+            raise DatabaseUnusable(
+                f"{address} is gone, though {beside} is there: it was removed under a daemon; "
+                f"{_right(address.path)}"
+            )
+
+
+def _right(path: Path) -> str:
+    """What mends it: SQLite would write a log that was left back into whatever file stands before it."""
+    return (
+        f"stop the daemon and put that very file back, or remove {path.name}-wal and {path.name}-shm "
+        "before another takes its place"
+    )
+
+
+class _OpenedFile:
+    """Which file was opened at a path: SQLite goes on writing it when it has long been removed."""
+
+    def __init__(self, address: SqliteFile) -> None:
+        self._address = address
+        self._opened: tuple[int, int] | None = None
+
+    def take(self) -> None:
+        """It is the one that stands there now."""
+        self._opened = self._present()
+
+    def ensure(self) -> None:
+        """Pass while the path leads to the file that was opened.
+
+        Raises:
+            StoreReplaced: it does not.
+        """
+        try:
+            present = self._present()
+        except (FileNotFoundError, NotADirectoryError):
+            present = None
+        if present is None or present != self._opened:
+            raise StoreReplaced(
+                f"{self._address} was removed or replaced while in use; {_right(self._address.path)}"
+            )
+
+    def _present(self) -> tuple[int, int]:
+        found = self._address.path.stat()
+        return found.st_dev, found.st_ino
 
 
 def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
@@ -160,10 +212,14 @@ def _query(engine: Engine, work: Callable[[Connection], T], guard: _Guard) -> T:
         return work(connection)
 
 
-def _writer(path: Path, patience: Duration) -> Engine:
+def _writer(address: SqliteFile, patience: Duration) -> Engine:
+    opened = _OpenedFile(address)
+
     def connect() -> sqlite3.Connection:
         # Used by one thread at a time, and closed by whichever is last.
-        return sqlite3.connect(path, timeout=patience / SECOND, isolation_level=None, check_same_thread=False)
+        return sqlite3.connect(
+            address.path, timeout=patience / SECOND, isolation_level=None, check_same_thread=False
+        )
 
     engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool)
 
@@ -176,9 +232,11 @@ def _writer(path: Path, patience: Duration) -> Engine:
         connection.execute("PRAGMA synchronous = FULL")
         # A snapshot passes through the log whole; the log need not stay as large.
         connection.execute(f"PRAGMA journal_size_limit = {_LOG}")
+        opened.take()
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
+        opened.ensure()
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine

@@ -20,7 +20,7 @@ from watcher.model.message import Message
 from watcher.model.ports import Clock
 from watcher.model.time import MINUTE, Duration, Instant, parse_rfc3339, rfc3339
 from watcher.notify.receivers import AlertmanagerSettings
-from watcher.notify.senders.posting import Poster, ensure_taken, revealed
+from watcher.notify.senders.posting import Poster, ensure_taken, revealed, texts_of
 
 ENDS_AGAIN: Final[Duration] = 15 * MINUTE
 """How long an end is told again: one that crossed with a resend must not leave an alert standing."""
@@ -118,12 +118,12 @@ class AlertmanagerSender:
     async def _post(self, alerts: Sequence[Facts]) -> None:
         url = revealed(self._settings.url).rstrip("/") + _PATH
         answer = await self._poster.post(url, orjson.dumps(alerts), {})
-        ensure_taken(answer, hidden=(url,))
+        ensure_taken(answer, hidden=texts_of(self._settings.url))
 
     async def _ask(self) -> None:
         url = revealed(self._settings.url).rstrip("/") + "/api/v2/status"
         answer = await self._poster.get(url)
-        ensure_taken(answer, hidden=(url,))
+        ensure_taken(answer, hidden=texts_of(self._settings.url))
         if b"versionInfo" not in answer.body:
             raise DeliveryRejected("it answers, and is no Alertmanager: give its address as http://host:9093")
 

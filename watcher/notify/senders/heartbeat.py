@@ -4,7 +4,7 @@ import aiohttp
 
 from watcher.document.secrets import SecretUrl
 from watcher.model.time import SECOND
-from watcher.notify.senders.posting import Poster, ensure_taken, revealed
+from watcher.notify.senders.posting import Poster, ensure_taken, revealed, texts_of
 
 
 class HeartbeatSender:
@@ -21,5 +21,4 @@ class HeartbeatSender:
         Raises:
             DeliveryError: it did not arrive.
         """
-        url = revealed(self._url)
-        ensure_taken(await self._poster.get(url), hidden=(url,))
+        ensure_taken(await self._poster.get(revealed(self._url)), hidden=texts_of(self._url))

@@ -1,16 +1,19 @@
 """One exchange with a receiver, and what its answer means: told, try again, or never."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import unquote, unquote_plus
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
 
-from watcher.document.secrets import MASK, Secret, SecretUrl
+from watcher.document.redaction import redact
+from watcher.document.secrets import Secret, SecretUrl
 from watcher.errors import DeliveryFailed, DeliveryRejected, SecretUnavailable
 from watcher.model.time import SECOND, Duration
 
@@ -24,6 +27,10 @@ _SHOWN: Final = 160
 """Characters of an answer that a person is shown."""
 _MAY_PASS: Final = frozenset({401, 403, 404, 407, 408, 409, 421, 423, 425, 429})
 """Refusals that end by themselves or by somebody's hand, without the message being another."""
+_TOKEN_LENGTH: Final = 6
+"""Shorter parts of an address are words, unless the configuration says that they are secrets."""
+_TOKEN: Final = re.compile(r"(?=[^/]*\d)[^/]{6,}|[^/]{20,}")
+"""A part of a path that may be a token: with a digit in it, or longer than words are."""
 _JSON: Final = {"Content-Type": "application/json"}
 
 _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
@@ -137,7 +144,7 @@ class Poster:
         return self._address[1:]
 
 
-def ensure_taken(answer: Answer, *, hidden: tuple[str, ...] = ()) -> None:
+def ensure_taken(answer: Answer, *, hidden: Collection[str] = ()) -> None:
     """Pass where it was taken; `hidden` are texts that the words must not hold.
 
     Raises:
@@ -166,14 +173,28 @@ def revealed(secret: Secret | SecretUrl) -> str:
         raise DeliveryFailed(f"{error}; {error.hint}") from error
 
 
-def _words(answer: Answer, hidden: tuple[str, ...]) -> str:
+def texts_of(url: SecretUrl) -> frozenset[str]:
+    """Every text of an address that may be a secret, as written and decoded: receivers echo what they refuse.
+
+    Those are what it refers to, values of its query, and of its path what looks like a token. Plain words
+    (`/services`, `?format=json`) are none: without them nobody would understand the answer.
+    """
+    address = revealed(url)
+    plain, _, query = address.partition("?")
+    path = plain.partition("://")[2].partition("/")[2]
+    parts = {part for part in path.split("/") if _TOKEN.fullmatch(part)}
+    parts |= {part for part in re.split("[&=#]", query) if len(part) >= _TOKEN_LENGTH}
+    decoded = {unquote(part) for part in parts} | {unquote_plus(part) for part in parts}
+    return frozenset({address, *url.values(), *parts, *decoded})
+
+
+def _words(answer: Answer, hidden: Collection[str]) -> str:
     try:
         phrase = f" {HTTPStatus(answer.status).phrase}"
     except ValueError:
         phrase = ""
     said = " ".join(answer.body.decode("utf-8", "replace").split())
-    for text in sorted(hidden, key=len, reverse=True):
-        said = said.replace(text, MASK)
+    said = redact(said, hidden)
     if not said or said.startswith("<"):  # a page for people says less than its status
         return f"it answered {answer.status}{phrase}"
     return f"it answered {answer.status}{phrase}: {said[:_SHOWN]}"

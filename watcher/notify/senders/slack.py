@@ -1,6 +1,6 @@
 """A Slack app's own posts: one thread an incident, by the `ts` that only `chat.postMessage` gives back."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import orjson
@@ -10,7 +10,7 @@ from watcher.errors import DeliveryFailed, DeliveryRejected, StoreUnavailable
 from watcher.model.hand import Threads
 from watcher.model.message import Message, Telling
 from watcher.notify.receivers import SlackSettings
-from watcher.notify.senders.posting import Answer, Poster, ensure_taken, revealed
+from watcher.notify.senders.posting import Answer, Poster, ensure_taken, revealed, texts_of
 
 QUIET: Final = frozenset({Telling.REMINDER, Telling.UNJUDGED})
 """What is told in the thread alone; everything else is shown in the channel too."""
@@ -66,7 +66,8 @@ class SlackSender:
         token = revealed(self._settings.token)
         url = f"{revealed(self._settings.api_url).rstrip('/')}/chat.postMessage"
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json; charset=utf-8"}
-        return _read(await self._poster.post(url, body, headers), hidden=(token,))
+        answer = await self._poster.post(url, body, headers)
+        return _read(answer, hidden={token, *texts_of(self._settings.api_url)})
 
     def _body(self, message: Message, thread: str | None, *, plain: bool) -> Mapping[str, object]:
         body: dict[str, object] = {
@@ -100,7 +101,7 @@ class SlackSender:
             _log.warning("thread_not_kept", target=self._target, error=str(error))
 
 
-def _read(answer: Answer, hidden: tuple[str, ...]) -> Mapping[str, Any]:
+def _read(answer: Answer, hidden: Collection[str]) -> Mapping[str, Any]:
     """Slack's own answer, which says with status 200 too that it refused.
 
     Raises:

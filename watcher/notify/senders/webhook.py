@@ -16,15 +16,13 @@ from watcher.errors import DeliveryFailed
 from watcher.model.message import Message
 from watcher.model.ports import Clock
 from watcher.model.time import SECOND
-from watcher.notify.receivers import WebhookSettings
-from watcher.notify.senders.posting import Poster, ensure_taken, revealed
+from watcher.notify.receivers import ENCODED, WebhookSettings
+from watcher.notify.senders.posting import Poster, ensure_taken, revealed, texts_of
 
 ABREAST: Final = 3
 """Messages that go to one address at once."""
 VERSION: Final = 1
 """Of the body's shape; keys are added within it, none is taken away or changed."""
-_ENCODED: Final = "whsec_"
-"""Before a secret in base64, as Standard Webhooks writes it; any other is taken as it stands."""
 
 
 class WebhookSender:
@@ -46,10 +44,12 @@ class WebhookSender:
         body = payload(message)
         extra = {name: revealed(value) for name, value in self._settings.headers.items()}
         headers = extra | self._signed(message.key, body)
-        url = revealed(self._settings.url)
-        answer = await self._poster.post(url, body, headers)
-        ensure_taken(answer, hidden=(url, *extra.values()))
+        answer = await self._poster.post(revealed(self._settings.url), body, headers)
+        ensure_taken(answer, hidden={*texts_of(self._settings.url), *extra.values(), *self._key_texts()})
         return f"accepted with {answer.status}"
+
+    def _key_texts(self) -> tuple[str, ...]:
+        return () if self._settings.secret is None else self._settings.secret.values()
 
     def _signed(self, key: str, body: bytes) -> dict[str, str]:
         timestamp = str(self._clock.now() // SECOND)
@@ -88,9 +88,9 @@ def signature(secret: bytes, key: str, timestamp: str, body: bytes) -> str:
 
 
 def _key(secret: str) -> bytes:
-    if not secret.startswith(_ENCODED):
+    if not secret.startswith(ENCODED):
         return secret.encode()
     try:
-        return base64.b64decode(secret.removeprefix(_ENCODED), validate=True)
+        return base64.b64decode(secret.removeprefix(ENCODED), validate=True)
     except binascii.Error as error:
-        raise DeliveryFailed(f"the webhook's secret begins with {_ENCODED} and is not base64") from error
+        raise DeliveryFailed(f"the webhook's secret begins with {ENCODED} and is not base64") from error
