@@ -46,6 +46,8 @@ async def alertmanager(folder: Path) -> AsyncIterator[Alertmanager]:
     """Run it; the test says so where Debian's package is not there."""
     binary = shutil.which(BINARY)
     if binary is None:
+        # A program of Debian's that no package index carries: where it is not, that is reported, and the
+        # sender is still tested against a server that speaks its documented answers (test_alertmanager.py).
         pytest.skip(f"{BINARY} is not installed: apt-get install -y {BINARY}")
     found = Alertmanager(f"http://127.0.0.1:{_free_port()}")
     application = web.Application()

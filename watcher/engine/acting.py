@@ -32,6 +32,11 @@ def acted(
 def ended_by_hand(incident: Incident, act: Act, at: Instant) -> Transition:
     """The end of an incident at the time its act counts."""
     end = at if act.effective_at is None else act.effective_at
+    return replace(ended(incident, end, at, Resolution.MANUAL), act=act)
+
+
+def ended(incident: Incident, end: Instant, at: Instant, resolution: Resolution) -> Transition:
+    """The end of an incident that no reading gave it, decided at a time."""
     return Transition(
         change=Change.RESOLVED,
         key=incident.key,
@@ -42,9 +47,8 @@ def ended_by_hand(incident: Incident, act: Act, at: Instant) -> Transition:
         decided_at=at,
         summary="",
         evidence=Evidence(incident.opened_at, end),
-        resolution=Resolution.MANUAL,
+        resolution=resolution,
         shadow=incident.shadow,
-        act=act,
     )
 
 

@@ -6,12 +6,13 @@ from typing import Final
 
 import numpy as np
 
+from watcher.engine.acting import ended
 from watcher.engine.course import Course
 from watcher.engine.episodes import Episode
 from watcher.engine.lifecycle import INACTIVE, INSTANTS, Lifecycle
 from watcher.engine.toll import Toll
 from watcher.engine.track import Track
-from watcher.model.incident import Change, Evidence, Incident, Resolution, Transition
+from watcher.model.incident import Incident, Resolution, Transition
 from watcher.model.rule import Severity
 from watcher.model.snapshot import EpisodeState, RowState, TrackState
 from watcher.model.time import Instant
@@ -135,15 +136,4 @@ def closed(incident: Incident, states: Iterable[TrackState], at: Instant) -> Tra
         if row.labels == incident.key.labels
     ]
     end = max([incident.opened_at, *known])
-    return Transition(
-        change=Change.RESOLVED,
-        key=incident.key,
-        severity=incident.severity,
-        was=incident.opened_at,
-        opened_at=incident.opened_at,
-        resolved_at=end,
-        decided_at=at,
-        summary="",
-        evidence=Evidence(incident.opened_at, end),
-        resolution=Resolution.UNJUDGED,
-    )
+    return ended(incident, end, at, Resolution.UNJUDGED)
