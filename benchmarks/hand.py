@@ -36,6 +36,7 @@ from watcher.notify.stages import Plan, Reason
 from watcher.notify.story import Guidance
 from watcher.notify.voice import Voice
 from watcher.runtime.clock import SystemClock
+from watcher.runtime.settled import settled
 from watcher.store.book import SqlBook
 from watcher.store.database import Database
 from watcher.store.identity import time_ordered
@@ -243,7 +244,8 @@ async def main() -> None:
         best, peer = max(mine, key=lambda pace: pace.rate), max(peers, key=lambda pace: pace.rate)
         for name, paces in (("watcher's webhook", mine), ("apprise's json://", peers)):
             print(f"{name}: {'; '.join(map(str, paces))}", flush=True)
-        delays = await beside_hanging(url)
+        with settled():  # as a daemon is
+            delays = await beside_hanging(url)
     p50, p99 = delays[len(delays) // 2], delays[min(len(delays) - 1, int(len(delays) * 0.99))]
     spread = f"median {p50 * 1e3:.0f} ms, p99 {p99 * 1e3:.0f} ms"
     print(f"beside {HANGING} hanging targets: {len(delays)} messages, {spread}")

@@ -35,7 +35,7 @@ from watcher.model.time import DAY, MINUTE, SECOND, Duration, Instant, floor
 BEGIN: Final[Instant] = floor(1_700_000_000_000, DAY)
 TOGETHER: Final = 3
 """Bins judged at once: as many as the engine holds for restatement, so that it still has their readings."""
-SURE: Final = {"strays": 7.0, "habit": 1.8}
+SURE: Final = {"strays": 6.0, "habit": 1.6}
 """What makes a page of a breach."""
 METRIC: Final = "kpi"
 

@@ -239,6 +239,16 @@ def test_a_database_that_cannot_be_is_a_problem_of_its_line(
     assert words in found
 
 
+def test_who_only_reads_needs_no_database_that_can_be_written(tmp_path: Path) -> None:
+    """A copy of the book on a read-only mount can be looked at; root may write anything else."""
+    (tmp_path / "file").touch()
+    path = written(tmp_path, "database: sqlite:///file/watcher.db")
+
+    with pytest.raises(ConfigurationError, match=r"cannot be written: .*file is not a folder"):
+        load_config(path)
+    assert load_config(path, writes=False).database == load_database(path)
+
+
 def test_an_override_changes_a_shipped_rule_key_by_key(tmp_path: Path) -> None:
     plain, changed = (
         {rule.id: rule for rule in loaded(tmp_path, text).rules}["http_5xx_spike"]

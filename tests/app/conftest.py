@@ -1,5 +1,5 @@
 """The databases, for restarts and acts."""
 
-from tests.databases import database_url, postgres_server
+from tests.databases import database, database_url, hand, postgres_server
 
-__all__ = ["database_url", "postgres_server"]
+__all__ = ["database", "database_url", "hand", "postgres_server"]

@@ -7,6 +7,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.cli.conftest import CONFIG, Cli, Filled, two_incidents
@@ -206,6 +207,8 @@ def test_an_incident_of_an_origin_names_what_it_takes_with_it(filled: Filled, cl
         {"source": "cdnv", "resource": "video", "name": "video", "hurt": False},
     ]
     assert cli("incidents", "show", group["id"], "--json", "-c", config).json["affects"] == group["affects"]
+    exported = [orjson.loads(line) for line in cli("incidents", "export", "-c", config).out.splitlines()]
+    assert [one["affects"] for one in exported if one["id"] == group["id"]] == [group["affects"]]
     assert "hurts        the shop" in shown
     assert "at risk      video" in shown
 

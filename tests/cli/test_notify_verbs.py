@@ -141,6 +141,35 @@ def test_a_receiver_is_tried_whatever_is_wrong_with_another(cli: Cli, filled: Fi
     assert "shut/0  not told" in ended.out
 
 
+MISSHAPEN = """\
+receivers:
+  - {name: shut, webhook: {url: "http://127.0.0.1:1/x"}}
+  - {name: odd, urls: [7], zone: Nowhere}
+  - {name: shut, rate: often, urls: ["json://127.0.0.1:9/x"]}
+routes:
+  - {to: [nobody]}
+"""
+
+
+def test_what_is_wrong_elsewhere_in_the_file_is_noted_and_keeps_nobody_from_being_tried(
+    cli: Cli, filled: Filled
+) -> None:
+    path = filled(one_open)
+    path.write_text(path.read_text() + MISSHAPEN)
+
+    ended = cli("notify", "test", "shut", "-c", path)
+    odd = cli("notify", "test", "odd", "-c", path)
+
+    assert (ended.code, odd.code, odd.out) == (1, 2, "")
+    assert "shut/0  not told" in ended.out
+    notes = ended.err.splitlines()
+    assert all(line.startswith("note: ") for line in notes)
+    for wrong in ("zone: 'Nowhere'", "rate: 'often'", "unknown receiver `nobody`", "stands twice"):
+        assert wrong in ended.err
+    assert "'Nowhere' is no time zone" in odd.err
+    assert "often" not in odd.err
+
+
 def test_what_is_wrong_with_the_receiver_that_is_tried_is_told_at_its_place(cli: Cli, filled: Filled) -> None:
     path = filled(one_open)
     path.write_text(path.read_text() + OTHERS)

@@ -51,6 +51,7 @@ def test_each_target_is_told_when_through_which_route_and_who_is_not_and_why(
         "group": {},
         "repeat": "1h",
         "repeat_max": "8h",
+        "repeat_times": None,
         "rate": "10/1m",
     }
     assert answer["told"][1]["pauses"] == [
@@ -188,7 +189,7 @@ sources: [{name: watcher, vendor: tls, targets: [www.example.com:443]}]
 receivers: [{name: mail, urls: ["json://127.0.0.1:9/a"], rate: fast}]
 times:
   nights: {from: "25:00", to: "07:00", zone: Berlin}
-  lunch: {from: "12:00", to: "13:00", days: [mon-fri, someday]}
+  lunch: {from: "12:00 CET", to: "13:00", days: [mon-fri, someday]}
 routes:
   - {to: [mail], mute: [night]}
   - {to: [mail], repeat_max: 1h}
@@ -196,17 +197,57 @@ routes:
   - {to: [mail], group_interval: 1m}
   - {to: [mail], digest_below: critical}
   - {to: [mail], digest: 1h, digest_below: info}
+  - {to: [mail], repeat_times: 3}
 """
 COMPLAINTS = [
     "1:18: `watcher` is what watcher calls itself; choose another name",
     "2:64: rate: 'fast' is no rate; write 10/1m for ten messages in a minute, or none",
     "4:18: from: '25:00' is no time of day; write it in quotes as '22:00'",
     "4:46: zone: 'Berlin' is no time zone; write one as Europe/Berlin, or UTC",
-    "5:45: days: 'someday' is no day of the week; write mon, tue, wed, thu, fri, sat, sun or mon-fri",
+    "5:17: from: '12:00 CET' is no time of day; write it in quotes as '22:00', with `zone: CET` beside",
+    "5:49: days: 'someday' is no day of the week; write mon, tue, wed, thu, fri, sat, sun or mon-fri",
     "7:25: unknown time `night`; did you mean `nights`?",
     "8:5: routes[1]: `repeat_max` needs `repeat`, which it bounds",
     "9:5: routes[2]: `repeat_max` is shorter than `repeat`; make it as long or longer",
     "10:5: routes[3]: `group_interval` needs `group_by`, which says what a group is",
     "11:5: routes[4]: `digest_below` needs `digest`, which says how often",
     "12:44: digest_below: expected 'warning' or 'critical', got 'info'",
+    "13:5: routes[6]: `repeat_times` needs `repeat`, which says how often",
 ]
+
+
+WORKED_ON = """\
+maintenance:
+  - {name: move, match: {source: edge}, reason: moving, from: 2036-11-22T12:00Z, to: 2036-11-22T14:00Z}
+receivers:
+  - {name: mail, urls: ["json://127.0.0.1:9/a"]}
+routes:
+  - {match: {}, to: [mail], repeat: 30m, repeat_max: 4h, repeat_times: 5}
+"""
+
+
+def test_a_window_and_a_silence_that_hold_then_put_it_off_by_name(written: Written, cli: Cli) -> None:
+    path = written(WORKED_ON)
+    assert cli("db", "upgrade", "-c", path).code == 0
+    silence = cli(
+        *("silences", "add", "-c", path, "source=edge", "--reason", "known", "--as", "ada"),
+        *("--from", "2036-11-22T13:30Z", "--until", "2036-11-22T15:00Z", "--json"),
+    )
+
+    ended = cli(
+        *("routes", "test", "-c", path, "--labels", "source=edge", "--at", "2036-11-22T13:00:00Z", "--json")
+    )
+
+    [told] = ended.json["told"]
+    assert told["at"] == "2036-11-22T15:00:00Z"
+    assert [(pause["reason"], pause["until"]) for pause in told["pauses"]] == [
+        ("in maintenance by move: moving", "2036-11-22T14:00:00Z"),
+        (f"silenced by {silence.json['silence']['id']}: known", "2036-11-22T15:00:00Z"),
+    ]
+
+
+def test_how_often_reminders_come_is_said(written: Written, cli: Cli) -> None:
+    ended = cli("routes", "test", "-c", written(WORKED_ON), "--labels", "source=web")
+
+    assert "again every 30m, then less often, up to 4h, 5 times at most" in ended.out
+    assert ended.err == ""

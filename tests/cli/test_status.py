@@ -6,10 +6,10 @@ import pytest
 
 from tests.cli.conftest import Cli, Fill, Filled, two_incidents
 from tests.databases import NOON, HandClock
-from tests.store.building import Store, poll
+from tests.store.building import Store, key, opened, owed, poll
 from watcher.model.ports import Tick
 from watcher.model.sample import Poll, Sight
-from watcher.model.time import HOUR, MINUTE, SECOND, Duration
+from watcher.model.time import DAY, HOUR, MINUTE, SECOND, Duration
 from watcher.runtime.clock import SystemClock
 from watcher.store.address import SqliteFile
 from watcher.store.database import Database
@@ -153,3 +153,23 @@ def test_a_source_that_is_no_longer_configured_is_nobodys_concern(filled: Filled
 
     assert ended.code == 0
     assert "no source has been asked yet" in ended.out
+
+
+async def with_a_target_that_is_gone(store: Store) -> None:
+    """What was owed to it was given up; what was given up the day before is old by now."""
+    await healthy(store)
+    now = SystemClock().now()
+    await store.outbox.retire([], at=now - 2 * DAY)
+    await store.apply(opened(key("news")), owed=[owed("post/0")])
+    await store.outbox.retire([], at=now)
+
+
+def test_what_was_given_up_within_a_day_is_told_by_target_with_the_reason(filled: Filled, cli: Cli) -> None:
+    config = filled(with_a_target_that_is_gone)
+
+    shown, answer = cli("status", "-c", config), cli("status", "-c", config, "--json").json
+
+    assert re.search(r"given up   1 to post/0, last .*Z: its target is no longer configured\n", shown.out)
+    assert [(one["target"], one["count"], one["detail"]) for one in answer["given_up"]] == [
+        ("post/0", 1, "its target is no longer configured")
+    ]

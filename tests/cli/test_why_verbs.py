@@ -70,6 +70,60 @@ def test_an_incident_of_a_backtest_says_why(samples: Path, cli: Cli) -> None:
     assert incident["summary"] in told
 
 
+ACCOUNT = HEAD.replace("resource", "account,resource")
+
+
+@pytest.fixture
+def outage(tmp_path: Path) -> Path:
+    """Four resources of one account fail together in an hour of the second day."""
+    path = tmp_path / "outage.csv"
+    lines = [
+        row(metric, value, start, start + BIN, f"acme,{name},edge,{status}")
+        for at in range(DAY // BIN + 130)
+        for start in (MONDAY + at * BIN,)
+        for name in ("r1", "r2", "r3", "r4")
+        for bad in (300 if at in BAD else 2,)
+        for metric, status, value in (
+            ("cdn_requests", "", 1_000),
+            ("cdn_responses", "2xx", 1_000 - bad),
+            ("cdn_responses", "5xx", bad),
+        )
+    ]
+    path.write_text(ACCOUNT + "".join(lines))
+    return path
+
+
+def test_a_wider_incident_lists_what_it_explains_and_why_each_of_them_fired(outage: Path, cli: Cli) -> None:
+    found = cli("backtest", "--samples", outage, "--json").json["incidents"]
+    [wider] = [one for one in found if "resource" not in one["labels"]]
+
+    told = cli("rules", "why", wider["id"], "--samples", outage)
+    answer = cli("rules", "why", wider["id"], "--samples", outage, "--json").json
+
+    assert (told.code, told.err) == (0, "")
+    lines = told.out.splitlines()
+    assert lines[0] == "http_5xx_spike  account=acme,source=f,vendor=cdnvideo"
+    assert "it explains 4 incidents, which failed together" in lines
+    assert all(f"resource=r{n}" in told.out for n in range(1, 5))
+    assert (answer["fired"], answer["explains"], answer["incident"]["id"]) == (True, 4, wider["id"])
+    assert [one["incident"]["parent_id"] for one in answer["leaves"]] == [wider["id"]] * 4
+    assert all(one["gates"] and all(gate["passed"] for gate in one["gates"]) for one in answer["leaves"])
+    assert {one["bin"]["reading"] for one in answer["leaves"]} <= {"breach", "breach at once"}
+
+
+def test_a_bin_that_nothing_is_known_of_says_what_the_vendor_left_out(tmp_path: Path, cli: Cli) -> None:
+    path, gap = tmp_path / "gap.csv", rfc3339(MONDAY + 400 * BIN)
+    lost = [line for line in rows() if not (line.startswith(gap) and ",cdn_requests," in line)]
+    path.write_text(HEAD + "".join(lost))
+
+    ended = cli(
+        "rules", "why-not", "http_5xx_spike", "--labels", "resource=shop", "--at", gap, "--samples", path
+    )
+
+    told = "stopped by `known`, as the bin cannot be judged: the vendor said nothing of cdn_requests"
+    assert ended.out.splitlines()[1].endswith(told)
+
+
 def test_labels_that_no_group_has_are_an_answer_that_says_which_groups_there_are(
     samples: Path, cli: Cli
 ) -> None:

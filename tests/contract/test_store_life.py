@@ -6,9 +6,9 @@ import pytest
 
 from tests.contract.acting import act, begun, held, story
 from tests.databases import NOON
-from tests.store.building import Store, evidence, key, merged, opened, reopened, resolved
+from tests.store.building import Store, evidence, key, merged, opened, owed, reopened, resolved
 from watcher.model.act import ActKind
-from watcher.model.incident import Figures, Status
+from watcher.model.incident import Change, Figures, Status
 from watcher.model.time import HOUR, MINUTE
 from watcher.store.database import Database
 
@@ -67,3 +67,22 @@ async def test_figures_of_the_engine_are_kept_until_it_says_others(store: Store)
     assert (back.incident.affected, back.incident.returns, back.incident.flapping) == (9000, 3, True)
     assert await held(store, back.incident.id) == back.incident
     assert key() == back.incident.key
+
+
+async def test_figures_that_a_restatement_changes_are_amended_and_told_where_they_read_otherwise(
+    store: Store,
+) -> None:
+    incident, first = await begun(store), opened()
+    over = replace(resolved(first, end=NOON + 5 * MINUTE), figures=Figures(evidence("60.0 %"), 1_960.0))
+    await store.apply(over)
+    again = replace(over, change=Change.MOVED, summary="", decided_at=NOON + HOUR)
+    slightly = replace(again, figures=Figures(evidence("60.0 %"), 1_980.0))
+    more = replace(again, figures=Figures(evidence("75.0 %"), 4_020.0), decided_at=NOON + 2 * HOUR)
+
+    assert not await store.apply(slightly, owed=[owed()])
+    assert (await held(store, incident)).affected == 1_980.0
+    assert [kind for kind, *_ in await story(store, incident)] == ["opened", "resolved"]
+    assert await store.apply(more)
+    told = "restated: worst 75.0 %, about 4 000 requests affected"
+    assert (await story(store, incident))[-1] == ("moved", "", told)
+    assert not await store.apply(more)

@@ -160,7 +160,7 @@ async def test_a_withdrawal_is_told_where_the_opening_was_told(store: Store) -> 
 
 
 FOLLOWING: list[Owed] = [Owed("mail/0", NOON), Owed("slack/0", NOON, follows=True)]
-"""What today's routes say of an end: `mail/0` is to hear of it, `slack/0` only of what it heard of."""
+"""What today's routes say of an end: `mail/0` is pointed to, `slack/0` is not any more."""
 
 
 async def test_an_end_is_told_where_the_opening_was_told_whatever_the_routes_say_now(store: Store) -> None:
@@ -170,7 +170,22 @@ async def test_an_end_is_told_where_the_opening_was_told_whatever_the_routes_say
     await store.apply(OVER, owed=FOLLOWING)
 
     assert [row.telling for row in await claim(store, target="slack/0")] == [Telling.RESOLVED]
-    assert [row.telling for row in await claim(store, target="mail/0")] == [Telling.RESOLVED]
+
+
+async def test_nobody_is_told_of_the_end_of_what_they_were_never_told(store: Store) -> None:
+    """An all-clear of what one has not heard of is a riddle: that routes point here today changes nothing."""
+    await store.apply(FIRST, owed=[owed("slack/0")])
+    committed = await store.apply(OVER, owed=FOLLOWING)
+
+    assert await claim(store, target="mail/0") == []
+    [*_, row] = [
+        row for row in await store.history.deliveries(committed[0].incident.id) if row.target == "mail/0"
+    ]
+    assert (row.telling, row.state, row.reason) == (
+        Telling.RESOLVED,
+        "skipped",
+        "it was not told of the opening",
+    )
 
 
 async def test_an_end_follows_no_opening_that_went_elsewhere(store: Store) -> None:
@@ -207,8 +222,11 @@ async def test_what_is_owed_to_a_target_that_is_gone_is_owed_no_more_and_says_wh
     rows = await store.history.deliveries(committed[0].incident.id)
     assert [(row.target, row.state, row.detail) for row in rows] == [
         ("mail/0", "due", ""),
-        ("slack/0", "skipped", "its target is no longer configured"),
+        ("slack/0", "dead", "its target is no longer configured"),
     ]
+    [lost] = await store.history.given_up(since=NOON)
+    assert (lost.target, lost.count, lost.detail) == ("slack/0", 1, "its target is no longer configured")
+    assert await store.history.given_up(since=NOON + 1) == []
 
 
 async def test_without_any_target_nothing_is_owed(store: Store) -> None:
@@ -306,9 +324,38 @@ async def test_a_large_backlog_is_claimed_in_parts_each_row_once(store: Store) -
 
 
 async def test_a_recovery_says_whether_its_target_heard_of_the_opening(store: Store) -> None:
-    await store.apply(FIRST, owed=[owed()])
+    """Who was owed an opening that was given up learns with the end that there was an incident."""
+    await store.apply(FIRST, owed=[owed(), owed("hook/0")])
     assert await tell(store) == [Telling.OPENED]
+    given_up = await claim(store, target="hook/0")
+    await store.outbox.failed(given_up, at=NOON, error="410 gone", retry_at=None)
     await store.apply(OVER, owed=[owed(), owed("hook/0")])
 
     assert [row.heard for row in await claim(store)] == [True]
     assert [row.heard for row in await claim(store, target="hook/0")] == [False]
+
+
+async def test_what_the_rate_keeps_from_being_claimed_says_so_and_stays_due(store: Store) -> None:
+    await store.apply(opened(key("shop")), owed=[owed(), owed("hook/0")])
+    await store.apply(opened(key("worst"), severity=Severity.CRITICAL), owed=[owed()])
+    await store.apply(opened(key("later")), owed=[owed(due=NOON + HOUR)])
+
+    await store.outbox.noted("mail/0", at=NOON, reason="waits, for there are many")
+
+    rows = await claim(store, at=NOON + HOUR)
+    assert sorted(row.reason for row in rows) == ["", "", "waits, for there are many"]
+    assert [row.reason for row in await claim(store, target="hook/0")] == [""]
+
+
+async def test_what_was_sent_lately_is_known_after_a_restart(store: Store) -> None:
+    await store.apply(opened(key("shop")), owed=[owed(), owed("hook/0")])
+    await store.apply(opened(key("news")), owed=[owed()])
+    await store.outbox.done(await claim(store), at=NOON + MINUTE, reason="told", detail="")
+    failing = await claim(store, target="hook/0")
+    await store.outbox.failed(failing, at=NOON + 2 * MINUTE, error="500", retry_at=NOON + HOUR)
+
+    assert await store.outbox.attempted(since=NOON) == {
+        "hook/0": [NOON + 2 * MINUTE],
+        "mail/0": [NOON + MINUTE],
+    }
+    assert await store.outbox.attempted(since=NOON + HOUR) == {}

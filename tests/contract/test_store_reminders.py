@@ -1,12 +1,16 @@
 """Reminders on SQLite and on Postgres: they go on while an incident is open, and end with it."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.contract.outboxes import FIRST, OVER, REPEATED, claim, tell
 from tests.databases import NOON
 from tests.store.building import Store, owed, reopened, unjudged, withdrawn
-from watcher.model.message import Telling
-from watcher.model.time import DAY, HOUR, MINUTE
+from watcher.model.incident import Change
+from watcher.model.message import Owed, Policy, Telling
+from watcher.model.rule import Severity
+from watcher.model.time import DAY, HOUR, MINUTE, Instant
 from watcher.store.database import Database
 
 LATER = NOON + 36_500 * DAY
@@ -24,6 +28,36 @@ async def test_a_reminder_follows_each_telling_while_the_incident_is_open(store:
     assert await store.outbox.next_due("mail/0") == NOON + HOUR
     assert await tell(store, at=NOON + HOUR) == [Telling.REMINDER]
     assert await store.outbox.next_due("mail/0") == NOON + 2 * HOUR
+
+
+def twice(due: Instant = NOON) -> list[Owed]:
+    return [replace(owed(due=due, repeat=HOUR), policy=Policy(repeat_times=2))]
+
+
+WORSE = replace(
+    FIRST, change=Change.ROSE, severity=Severity.CRITICAL, was=FIRST.opened_at, decided_at=NOON + HOUR
+)
+
+
+async def test_reminders_end_after_as_many_as_the_route_allows(store: Store) -> None:
+    await store.apply(FIRST, owed=twice())
+
+    assert await tell(store, at=NOON) == [Telling.OPENED]
+    assert await tell(store, at=NOON + HOUR) == [Telling.REMINDER]
+    assert await tell(store, at=NOON + 2 * HOUR) == [Telling.REMINDER]
+    assert await store.outbox.next_due("mail/0") is None
+
+
+async def test_what_gets_worse_is_reminded_of_as_often_as_its_new_route_allows(store: Store) -> None:
+    await store.apply(FIRST, owed=twice())
+    await tell(store, at=NOON)
+    await tell(store, at=NOON + HOUR)
+    await store.apply(WORSE, owed=twice(NOON + HOUR))
+
+    assert await tell(store, at=NOON + HOUR) == [Telling.ROSE]
+    assert await tell(store, at=NOON + 2 * HOUR) == [Telling.REMINDER]
+    assert await tell(store, at=NOON + 3 * HOUR) == [Telling.REMINDER]
+    assert await store.outbox.next_due("mail/0") is None
 
 
 async def test_reminders_go_on_when_a_recovery_was_taken_back_before_it_was_told(store: Store) -> None:

@@ -24,8 +24,8 @@ from watcher.model.time import MINUTE
 from watcher.store import tables
 from watcher.store.amend import begin
 from watcher.store.database import Database
-from watcher.store.dispatch import DUE, Letter, letter_values
 from watcher.store.journal import journal_values
+from watcher.store.letter import DUE, Letter, letter_values
 from watcher.store.migrate import current, scripts, upgrade
 from watcher.store.rows import incident_values
 from watcher.store.tables import SCHEMA, metadata
@@ -110,7 +110,7 @@ def write(connection: Connection, table: Table, values: Mapping[str, object]) ->
     connection.execute(insert(table).values(row))
 
 
-@pytest.mark.parametrize("schema", ["0001", "0002", "0003"])
+@pytest.mark.parametrize("schema", ["0001", "0002", "0003", "0004"])
 async def test_a_database_of_an_earlier_watcher_keeps_what_it_holds_and_goes_on(
     empty_url: str, schema: str
 ) -> None:

@@ -66,6 +66,15 @@ def test_the_longer_of_two_secrets_is_masked_whole() -> None:
 def test_a_very_short_secret_is_masked_only_as_a_word() -> None:
     assert redact("pw of the pwd is pw", {"pw"}) == "*** of the pwd is ***"
     assert redact("a c h", {"h"}) == "a c ***"
+    assert redact("the administrator is admin, admin:admin@host", {"admin"}) == (
+        "the administrator is ***, ***:***@host"
+    )
+
+
+def test_a_short_secret_is_masked_in_base64_wherever_it_stands() -> None:
+    sent = b64encode(b"root:admin").decode()
+
+    assert "***" in redact(f"Basic {sent}", {"admin"})
 
 
 def test_without_secrets_a_text_stays_as_it_is() -> None:

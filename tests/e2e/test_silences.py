@@ -1,25 +1,14 @@
 """Silences from the shell beside a daemon of its own process: what receivers hear, and what they do not."""
 
-import sys
 from pathlib import Path
-from typing import Any
 
 import anyio
-import orjson
 import pytest
 
-from tests.e2e.town import Catchers, catching, polled, stop, town, until, watching
+from tests.e2e.town import Catchers, catching, polled, shell, stop, town, until, watching
 from watcher.model.incident import Incident
 
 pytestmark = pytest.mark.timeout(150)
-
-
-async def shell(config: Path, *words: str, code: int = 0) -> Any:  # noqa: ANN401 - as JSON is
-    """Run one verb as a process of its own; its answer."""
-    command = [sys.executable, "-m", "watcher", *words, "-c", str(config), "--json"]
-    ended = await anyio.run_process(command, check=False)
-    assert ended.returncode == code, ended.stderr.decode()
-    return orjson.loads(ended.stdout)
 
 
 def titles(catchers: Catchers, rule: str) -> list[str]:

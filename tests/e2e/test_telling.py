@@ -20,8 +20,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.e2e.town import configured, polled, stop, watching
 from tests.notify.alertmanagers import Alertmanager, alertmanager
-from tests.notify.servers import Mailbox
-from tests.notify.slack_server import CHANNEL, TOKEN, Workspace
+from tests.notify.servers import Mailbox, serving
+from tests.notify.slack_server import CHANNEL, METHOD, TOKEN, Workspace
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -76,26 +76,19 @@ async def place(folder: Path) -> AsyncIterator[Place]:
     )
     mailbox.port = mail.sockets[0].getsockname()[1]
 
-    async def hook(request: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path == "/beat":
+            beats.append(request.path)
+            return web.Response()
+        if request.path == METHOD:
+            return await workspace.post_message(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
         hooks.append((await request.read(), headers))
         return web.Response(status=202)
 
-    async def beat(request: web.Request) -> web.Response:
-        beats.append(request.path)
-        return web.Response()
-
-    application = web.Application()
-    application.router.add_post("/hook", hook)
-    application.router.add_get("/beat", beat)
-    application.router.add_post("/api/chat.postMessage", workspace.post_message)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    workspace.url = f"{base}/api"
     try:
-        async with alertmanager(folder) as manager:
+        async with serving(answer) as base, alertmanager(folder) as manager:
+            workspace.url = f"{base}/api"
             url = f"mailtos://ops:{{env:MAIL_PASSWORD}}@localhost:{mailbox.port}?mode=starttls&from=w@example.com&to=o@example.com"
             receivers = [
                 {
@@ -113,7 +106,6 @@ async def place(folder: Path) -> AsyncIterator[Place]:
     finally:
         mail.close()
         await mail.wait_closed()
-        await runner.cleanup()
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 
 from watcher.engine.engine import Engine
-from watcher.model.incident import Change, Incident, Status, Transition
+from watcher.model.incident import Change, Figures, Incident, Status, Transition
 from watcher.model.sample import SampleBatch
 from watcher.model.snapshot import TrackState
 from watcher.model.time import Instant
@@ -28,6 +28,8 @@ def incidents(transitions: list[Transition]) -> list[Incident]:
         former = held.pop((t.key, t.was), None)
         if t.change in {Change.WITHDRAWN, Change.MERGED}:
             continue
+        before = Figures() if former is None else Figures(former.peak, former.affected, former.returns)
+        figures = before if t.figures is None else t.figures
         held[t.key, t.opened_at] = Incident(
             id=former.id if former else str(next(number)),
             key=t.key,
@@ -39,6 +41,9 @@ def incidents(transitions: list[Transition]) -> list[Incident]:
             evidence=t.evidence,
             resolution=t.resolution,
             resolved_at=t.resolved_at,
+            peak=figures.peak,
+            affected=figures.affected,
+            returns=figures.returns,
         )
     return list(held.values())
 

@@ -48,6 +48,15 @@ def reloaded(cdn: Estate) -> Engine:
     return after
 
 
+def test_an_end_by_hand_says_what_was_read_last() -> None:
+    cdn = Estate(ONE)
+    cdn.run(range(6), lambda at: {"shop": 9.0 + at})
+    _, [end] = resolve(cdn, "shop")
+
+    assert end.recovery is not None
+    assert (end.recovery.seen, end.recovery.end) == (14.0, minute(6))
+
+
 def test_an_end_by_hand_is_told_at_once_with_the_act() -> None:
     cdn = Estate(ONE)
     cdn.run(range(5), lambda _: BAD)

@@ -63,6 +63,31 @@ def test_a_series_below_zero_moves_by_difference() -> None:
     assert follow.carried(state, np.array([-40.0]))[0] == pytest.approx(-90, abs=3)
 
 
+def test_a_steady_series_is_as_large_as_its_mean() -> None:
+    assert follow.bulk(followed(noise(5_000)))[0] == pytest.approx(100, rel=0.01)
+
+
+def test_a_series_of_nothing_but_bursts_is_as_large_as_a_burst_for_weeks() -> None:
+    values = np.zeros(14 * 1_440)
+    values[3_000:3_010] = 500
+
+    state = followed(values)
+
+    assert state["size"][0] < 1
+    assert follow.bulk(state)[0] == pytest.approx(500, rel=0.01)
+    assert follow.grain(state)[0] > 4
+
+
+def test_one_absurd_bin_does_not_make_a_series_large() -> None:
+    state = followed(np.concatenate([noise(5_000), [1e12], noise(100)]))
+
+    assert follow.bulk(state)[0] == pytest.approx(100, rel=0.3)
+
+
+def test_a_series_of_which_nothing_but_zero_came_has_no_size() -> None:
+    assert follow.bulk(followed(np.zeros(50)))[0] == 0
+
+
 def test_unknown_bins_teach_nothing_and_the_next_ones_come_after_a_gap() -> None:
     before = followed(noise(100))
     gap = follow.step(
@@ -142,6 +167,19 @@ def test_a_bad_day_is_one_of_many() -> None:
     assert common[0] == pytest.approx(2.58, rel=0.15)  # what one of a hundred normal strays goes beyond
     assert worst[0] == pytest.approx(3.2, rel=0.2)
     assert days[0] == 7
+
+
+def test_outages_on_half_of_the_days_are_no_habit() -> None:
+    memory = {name: np.full((count, 1), np.nan, np.float32) for name, count in tails.sizes("near").items()}
+    rng = np.random.default_rng(5)
+    for day in range(14):
+        strays = np.abs(rng.standard_normal(1_440))
+        strays[700:710] = 40 if day % 2 else strays[700:710]
+        for stray in strays:
+            tails.count(memory, "near", np.array([stray]))
+        tails.close(memory, "near", np.array([True]), bins_a_day=1_440)
+
+    assert tails.limits(memory, "near")[1][0] < 5
 
 
 def test_a_day_of_which_little_is_known_says_nothing() -> None:

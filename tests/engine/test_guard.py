@@ -182,31 +182,6 @@ def test_what_is_settled_after_it_was_fetched_does_not_drag_the_watermark() -> N
     assert counts(guard) == {Reason.CLOCK_JUMP: 1}
 
 
-def test_a_clock_that_jumps_once_moves_nothing_and_one_that_stays_is_believed() -> None:
-    guard, empty = Guard(), batch([NAN], [NAN])
-    guard.admit(batch([1], [0]))
-    year = START + 365 * DAY
-    leap = replace(
-        empty, starts=empty.starts[:0], values=empty.values[:0], fetched_at=year, settled_until=year
-    )
-
-    assert guard.admit(leap).settled_until == START + MINUTE
-    assert guard.admit(batch([1], [0], minute=1)).settled_until == START + 2 * MINUTE
-    assert guard.admit(leap).settled_until == START + 2 * MINUTE
-    assert guard.admit(leap).settled_until == year
-    assert counts(guard) == {Reason.CLOCK_JUMP: 2}
-
-
-def test_after_a_long_outage_bins_are_taken_at_their_own_time() -> None:
-    guard = Guard()
-    guard.admit(batch([1], [0]))
-    given = batch([1], [0], minute=14 * 1440)
-
-    taken = guard.admit(given)
-
-    assert (taken.starts is given.starts, taken.values is given.values) == (True, True)
-
-
 def test_ten_times_the_series_in_a_minute_are_let_in_by_and_by() -> None:
     guard = Guard()
     guard.admit(batch([1] * 1_000, [0] * 1_000))

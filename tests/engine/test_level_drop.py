@@ -142,6 +142,16 @@ def test_a_slow_slide_is_no_event_unless_it_is_asked_for() -> None:
     assert reading(found, shown, sudden=0.0) == BREACH
 
 
+def test_where_little_comes_two_hours_are_weighed_against_the_hour_before_them() -> None:
+    """What they hold themselves would hide that they are new."""
+    fell = [0.9] * 12 + [0.6] * 10
+    found = usual(past(0.9, requests=50), fell, 50)
+    shown = panel([0.6] * 24, found[1], before=0.9, requests=25)
+
+    assert reading(found, shown) == BREACH
+    assert reading(usual(past(0.9, requests=50), [0.6] * 22, 50), shown) == CLEAR
+
+
 def test_a_purge_of_two_nights_is_a_habit() -> None:
     slots = past(0.9, days=3)
     for day in range(3):

@@ -7,6 +7,8 @@ import numpy as np
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.engine.books import rebuilt
+from tests.engine.estates import incidents
 from tests.properties.engines import ALL, BAD, START, batch
 from watcher.engine.detectors.ratio_spike import RatioSpike, RatioSpikeParams
 from watcher.engine.engine import BoundRule, Engine
@@ -81,6 +83,53 @@ def test_a_correction_changes_what_is_told_with_it() -> None:
     assert [one.words["seen"] for one in [last(found).peak] if one] == ["45.0 %"]
 
 
+def test_numbers_that_change_no_reading_change_the_figures_alone() -> None:
+    engine, batches = Engine(rules()), minutes([30, 60, 45, 40, *[0] * 15])
+    told(engine, batches)
+    [one] = told(engine, [batch(START + 61 * MINUTE, np.array([[70.0]]), names=("shop",))])
+    again = told(engine, [batch(START + 61 * MINUTE, np.array([[70.0]]), names=("shop",))])
+
+    assert (one.change, one.was, one.resolved_at) == (Change.MOVED, one.opened_at, START + 64 * MINUTE)
+    assert last([one]).affected == 30 + 70 + 45 + 40
+    assert again == []
+
+
+def test_a_bin_that_comes_into_what_is_over_counts() -> None:
+    counts = [30, 60, float("nan"), 40, *[0] * 15]
+    engine = Engine(rules())
+    told(engine, minutes(counts))
+    found = told(engine, [batch(START + 62 * MINUTE, np.array([[50.0]]), names=("shop",))])
+
+    assert last(found).affected == 30 + 60 + 50 + 40
+
+
+def test_what_is_rebuilt_from_journal_and_book_knows_them() -> None:
+    """Most of it lies behind the horizon by then, and is in no bin any more."""
+    bad = [30, 60, *[40] * 40, *[0] * 15]
+    batches = minutes(bad)
+    whole = told(Engine(rules(), 10 * MINUTE), batches)
+    cut = QUIET + 30
+    before = Engine(rules(), 10 * MINUTE)
+    head = told(before, batches[:cut])
+    after = Engine(rules(), 10 * MINUTE)
+    found = rebuilt(after, batches[:cut], incidents(head), before.snapshot())
+
+    assert found == []
+    assert last(told(after, batches[cut:])) == last(whole)
+    assert last(whole).affected == 30 + 60 + 40 * 40
+
+
+def test_a_rebuild_after_the_end_tells_nothing_anew() -> None:
+    batches = minutes([30, 60, 45, 40, *[0] * 15])
+    before = Engine(rules(), 30 * MINUTE)
+    head = told(before, batches)
+    after = Engine(rules(), 30 * MINUTE)
+
+    assert rebuilt(after, batches, incidents(head), before.snapshot()) == []
+    corrected = told(after, [batch(START + 61 * MINUTE, np.array([[70.0]]), names=("shop",))])
+    assert last(corrected).affected == 30 + 70 + 45 + 40
+
+
 def test_what_cannot_be_counted_so_has_no_figures() -> None:
     found = told(Engine(rules()), minutes([0] * 5))
 
@@ -91,9 +140,11 @@ def test_many_endings_at_once_are_each_told_with_their_own() -> None:
     names = [f"r{number}" for number in range(500)]
     found = told(Engine(rules()), minutes([50] * 10 + [0] * 15, names=names))
 
-    ends = [one.figures for one in found if one.change is Change.RESOLVED and one.figures]
-    assert len(ends) >= len(names)
-    assert {one.affected for one in ends} == {500.0}
+    ends = [one for one in found if one.change is Change.RESOLVED]
+    alone = [one.figures for one in ends if dict(one.key.labels).get("resource")]
+
+    assert len(alone) == len(names)
+    assert {one.affected for one in alone if one} == {500.0}
 
 
 BURSTS = st.lists(st.sampled_from([0.0, 0.0, 30.0, 60.0, float("nan")]), min_size=10, max_size=90)

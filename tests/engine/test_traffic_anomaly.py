@@ -136,13 +136,47 @@ def test_narrower_bins_are_judged_together_where_at_least_half_of_them_are_known
     assert reading == UNKNOWN or verdict.seen.tolist() == [10_000.0]
 
 
-def test_an_outage_goes_on_after_a_gap_though_the_last_hour_is_not_known() -> None:
+@pytest.mark.parametrize(
+    ("since", "reading"),
+    [([np.nan], BREACH), ([np.nan, 200], BREACH), ([np.nan, 200, 200], CLEAR), ([], CLEAR)],
+    ids=["at once", "a bin later", "two bins later", "without a gap"],
+)
+def test_what_is_usual_by_now_is_a_breach_again_by_its_season_soon_after_a_gap(
+    since: list[float], reading: int
+) -> None:
     anomaly, values = detector(), days(8)
-    outage = np.concatenate([values, np.full(60, 200.0), [np.nan]])
+    lasting = np.concatenate([values, np.full(60, 200.0), since])
 
-    panel, usual = asked(anomaly, outage, 200.0)
+    panel, usual = asked(anomaly, lasting, 200.0)
 
-    assert anomaly.judge(panel, usual).reading.tolist() == [BREACH]
+    assert anomaly.judge(panel, usual).reading.tolist() == [reading]
+    assert all(gate.passed for gate in anomaly.gates(panel, usual, 0)) == (reading == BREACH)
+
+
+@pytest.mark.parametrize("habit", [0.0, 0.6, 1.6])
+def test_what_the_season_asks_for_is_clear_after_a_gap_whatever_counts_as_habit(habit: float) -> None:
+    anomaly, values = detector(habit=habit), days(8)
+
+    panel, usual = asked(anomaly, np.concatenate([values, [np.nan] * 3]), 33_000.0)
+
+    assert anomaly.judge(panel, usual).reading.tolist() == [CLEAR]
+
+
+@pytest.mark.parametrize(("value", "reading"), [(2.0, CLEAR), (400.0, BREACH)], ids=["little", "as much"])
+def test_a_series_that_is_nothing_but_a_burst_a_week_breaches_by_the_next_one_and_not_by_a_little(
+    value: float, reading: int
+) -> None:
+    anomaly, values = detector(), np.zeros(21 * 144)
+    for week in range(3):
+        values[week * 7 * 144 + 500 : week * 7 * 144 + 503] = 500
+
+    panel, usual = asked(anomaly, values, value)
+
+    assert anomaly.judge(panel, usual).reading.tolist() == [reading]
+
+
+def test_it_keeps_two_kilobytes_of_a_series() -> None:
+    assert 4 * sum(detector().reach().memory.values()) < 2_048
 
 
 def test_what_is_newest_is_followed_as_it_will_be_learned() -> None:

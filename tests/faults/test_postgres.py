@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.engine import make_url
@@ -98,6 +99,45 @@ async def test_a_connection_cut_in_a_transaction_leaves_nothing_of_it(store: Sto
 
     assert len(await other.book.commit(TICK)) == 1
     assert await store.database.read(counted) == (1, 1, 1, 1)
+
+
+async def test_a_server_that_may_only_be_read_refuses_a_tick_whole_and_takes_it_later(
+    store: Store,
+    wheel: Any,  # noqa: ANN401 - as above
+) -> None:
+    """As a standby is, until it has become the primary."""
+    server = Server(make_url(wheel.get_uri()))
+    reload = "SELECT pg_reload_conf()"
+    await server.execute("ALTER SYSTEM SET default_transaction_read_only = on", reload)
+    try:
+        await refused(store)
+        with pytest.raises(StoreUnavailable, match="in a read-only transaction"):
+            await store.book.commit(TICK)
+        assert await store.database.read(counted) == (0, 0, 0, 0)
+    finally:
+        await server.execute("ALTER SYSTEM RESET default_transaction_read_only", reload)
+
+    await taken(store)
+    assert await store.database.read(counted) == (1, 1, 1, 1)
+
+
+async def refused(store: Store) -> None:
+    """Each session hears of a setting when it next has nothing to do, which is soon."""
+    with anyio.fail_after(10), suppress(StoreUnavailable):
+        while True:
+            await store.lease.heartbeat()
+            await anyio.sleep(0.01)
+
+
+async def taken(store: Store) -> None:
+    with anyio.fail_after(10):
+        while True:
+            try:
+                await store.book.commit(TICK)
+            except StoreUnavailable:
+                await anyio.sleep(0.01)
+            else:
+                return
 
 
 async def test_a_server_that_is_paused_is_waited_for_no_longer_than_it_may_take(

@@ -14,6 +14,8 @@ import anyio
 import pytest
 from aiohttp import web
 
+from tests.notify.servers import serving
+
 BINARY: Final = "prometheus-alertmanager"
 
 
@@ -50,16 +52,18 @@ async def alertmanager(folder: Path) -> AsyncIterator[Alertmanager]:
         # sender is still tested against a server that speaks its documented answers (test_alertmanager.py).
         pytest.skip(f"{BINARY} is not installed: apt-get install -y {BINARY}")
     found = Alertmanager(f"http://127.0.0.1:{_free_port()}")
-    application = web.Application()
-    application.router.add_post("/", found.hear)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    config = folder / "alertmanager.yml"
-    config.write_text(_configuration(f"http://127.0.0.1:{runner.addresses[0][1]}/"))
+    async with serving(found.hear) as receiver:
+        config = folder / "alertmanager.yml"
+        config.write_text(_configuration(f"{receiver}/"))
+        async with _running(binary, folder, found):
+            yield found
+
+
+@asynccontextmanager
+async def _running(binary: str, folder: Path, found: Alertmanager) -> AsyncIterator[None]:
     command = [
         binary,
-        f"--config.file={config}",
+        f"--config.file={folder / 'alertmanager.yml'}",
         f"--storage.path={folder / 'data'}",
         f"--web.listen-address={found.url.removeprefix('http://')}",
         "--cluster.listen-address=",
@@ -68,11 +72,10 @@ async def alertmanager(folder: Path) -> AsyncIterator[Alertmanager]:
         async with await anyio.open_process(command, stdin=None, stdout=log, stderr=log) as process:
             try:
                 await _ready(found.url)
-                yield found
+                yield
             finally:
                 process.kill()
                 await process.wait()
-                await runner.cleanup()
 
 
 def _configuration(receiver: str) -> str:

@@ -2,14 +2,26 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
-from aiohttp import web
 from aiosmtpd.smtp import SMTP
+from yarl import URL
 
-from tests.notify.servers import Hook, Mailbox
+from tests.notify.servers import Handler, Hook, Mailbox, Served, serving
 from tests.notify.slack_server import Workspace
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    """Serves each handler that it is given on a port of its own."""
+    async with AsyncExitStack() as stack:
+
+        async def serve(handler: Handler) -> str:
+            return await stack.enter_async_context(serving(handler))
+
+        yield serve
 
 
 @pytest.fixture
@@ -23,30 +35,17 @@ async def mailbox() -> AsyncIterator[Mailbox]:
 
 
 @pytest.fixture
-async def hook() -> AsyncIterator[Hook]:
+async def hook(served: Served) -> Hook:
     hook = Hook()
-    application = web.Application()
-    application.router.add_post("/hooks/alpha", hook.answer)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    hook.port = runner.addresses[0][1]
-    yield hook
-    await runner.cleanup()
+    hook.port = URL(await served(hook.answer)).port or 0
+    return hook
 
 
 @pytest.fixture
-async def workspace() -> AsyncIterator[Workspace]:
+async def workspace(served: Served) -> Workspace:
     workspace = Workspace()
-    application = web.Application()
-    application.router.add_post("/api/chat.postMessage", workspace.post_message)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    workspace.url = f"http://127.0.0.1:{runner.addresses[0][1]}/api"
-    yield workspace
-    await runner.cleanup()
+    workspace.url = f"{await served(workspace.post_message)}/api"
+    return workspace
 
 
 @pytest.fixture

@@ -89,6 +89,8 @@ class MemoryOutbox:
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.claims = 0
+        self.sent: dict[str, list[Instant]] = {}
+        """When messages were sent before, by target."""
         self.down = False
         self.marks_down = False
         """Claims work, but marks do not: what a database does that fills up."""
@@ -134,6 +136,16 @@ class MemoryOutbox:
         for row in self._open(target):
             if row.due.attempts and row.leased_until <= at:
                 row.not_before = min(row.not_before, at)
+
+    async def noted(self, target: str, *, at: Instant, reason: str) -> None:
+        self._answer()
+        for row in self._open(target):
+            if row.due.incident.severity < Severity.CRITICAL and max(row.not_before, row.leased_until) <= at:
+                row.reason = row.reason or reason
+
+    async def attempted(self, *, since: Instant) -> Mapping[str, Sequence[Instant]]:
+        self._answer()
+        return {target: [at for at in sent if at >= since] for target, sent in self.sent.items()}
 
     async def next_due(self, target: str, *, urgent: bool = False) -> Instant | None:
         self._answer()

@@ -1,13 +1,30 @@
 """Real receivers on the loopback: an SMTP server and a webhook server."""
 
 import email
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from email.policy import default
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import anyio
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from watcher.simulate.ports import Reach, listening
+
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Served: TypeAlias = Callable[[Handler], Awaitable[str]]
+"""The fixture `served`: takes what answers every request, and gives the address where it listens."""
+
+
+@asynccontextmanager
+async def serving(handler: Handler) -> AsyncIterator[str]:
+    """The address of a server that hands every request to `handler`, for as long as the block."""
+    application = web.Application()
+    application.router.add_route("*", "/{rest:.*}", handler)
+    async with listening(application, [Reach()]) as [port]:
+        yield f"http://127.0.0.1:{port}"
 
 
 class Mailbox:
@@ -44,6 +61,8 @@ class Mailbox:
 class Hook:
     """A webhook server's requests, and what it answers to the next ones."""
 
+    path: Final = "/hooks/alpha"
+
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str] = []
@@ -53,9 +72,11 @@ class Hook:
 
     @property
     def url(self) -> str:
-        return f"json://127.0.0.1:{self.port}/hooks/alpha"
+        return f"json://127.0.0.1:{self.port}{self.path}"
 
     async def answer(self, request: web.Request) -> web.Response:
+        if request.path != self.path:
+            return web.Response(status=404)
         body = await request.json()
         if self.hold is not None:
             await self.hold.wait()

@@ -7,6 +7,7 @@ from aiohttp import web
 
 TOKEN: Final = "xoxb-1234567890-abcdefghij"
 CHANNEL: Final = "C0123456789"
+METHOD: Final = "/api/chat.postMessage"
 LIMITS: Final = {"blocks": 50, "section": 3_000, "text": 40_000}
 
 
@@ -21,6 +22,8 @@ class Workspace:
     """Seconds that the next post is asked to wait."""
 
     async def post_message(self, request: web.Request) -> web.Response:
+        if request.path != METHOD:
+            return web.Response(status=404)
         if self.limited is not None:
             wait, self.limited = self.limited, None
             headers = {"Retry-After": str(wait)}

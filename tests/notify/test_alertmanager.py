@@ -18,7 +18,7 @@ from watcher.model.rule import Severity
 from watcher.model.time import HOUR, MINUTE, SECOND, parse_rfc3339
 from watcher.notify.receivers import AlertmanagerSettings
 from watcher.notify.render import Renderer
-from watcher.notify.senders.alertmanager import AlertmanagerSender
+from watcher.notify.senders.alertmanager import AlertmanagerSender, alert
 from watcher.notify.senders.posting import Poster
 from watcher.notify.stages import Plan, Reason
 from watcher.notify.story import Guidance
@@ -171,6 +171,12 @@ async def test_what_ended_long_ago_is_told_again_no_more(
     )
 
     assert told == 0
+
+
+def test_an_alert_of_what_flaps_says_how_often_it_came_back() -> None:
+    facts = RENDERER.facts(standing(returns=4, flapping=True), "am/0")
+
+    assert alert(facts, "warning", ends=0)["annotations"]["flapping"] == "came back 4 times"
 
 
 async def test_a_drill_is_marked_as_one(running: Alertmanager, session: aiohttp.ClientSession) -> None:

@@ -68,7 +68,7 @@ Part: status 502, share 11.9 %
 Severity: critical
 Rule: http_5xx_spike
 
-See: watcher incidents show {OPEN.id}
+Details: watcher incidents show {OPEN.id}
 Acknowledge: watcher incidents ack {OPEN.id}
 Silence: watcher silences add --incident {OPEN.id} --for 2h
 

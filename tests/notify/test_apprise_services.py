@@ -3,7 +3,6 @@
 apprise has their addresses in its modules and no option for them, so these are set there for a test.
 """
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from tests.notify.doubles import OPEN, T, due, incident, resolved, withdrawn
-from tests.notify.servers import Mailbox
+from tests.notify.servers import Mailbox, Served
 from watcher.document.secrets import SecretUrl
 from watcher.errors import DeliveryFailed
 from watcher.model.incident import Incident
@@ -49,19 +48,13 @@ class Services:
 
 
 @pytest.fixture
-async def services(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Services]:
+async def services(served: Served, monkeypatch: pytest.MonkeyPatch) -> Services:
     found = Services()
-    application = web.Application()
-    application.router.add_post("/{path:.*}", found.answer)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    base = await served(found.answer)
     monkeypatch.setitem(apprise.plugins.pagerduty.PAGERDUTY_API_LOOKUP, "us", f"{base}/pagerduty")
     monkeypatch.setitem(apprise.plugins.opsgenie.OPSGENIE_API_LOOKUP, "us", f"{base}/opsgenie")
     monkeypatch.setattr(apprise.plugins.slack.NotifySlack, "webhook_url", f"{base}/slack")
-    yield found
-    await runner.cleanup()
+    return found
 
 
 def message(subject: Incident, kind: str = "opened") -> Message:

@@ -1,6 +1,6 @@
 """What a receiver echoes of its own address reaches nobody, whichever sender posts there."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 import pytest
@@ -8,6 +8,7 @@ from aiohttp import web
 
 from tests.conftest import LoopClock
 from tests.notify.doubles import OPEN, T, due
+from tests.notify.servers import Served
 from watcher.document.secrets import SecretUrl
 from watcher.errors import DeliveryFailed
 from watcher.model.message import Message, Telling
@@ -38,20 +39,14 @@ class NoThreads:
         return ()
 
 
+async def answer(request: web.Request) -> web.Response:
+    """An error that quotes the request, decoded and not."""
+    return web.Response(status=500, text=f"wrong token {dict(request.query)} in {request.raw_path}")
+
+
 @pytest.fixture
-async def echoing() -> AsyncIterator[str]:
-    """The address of a server that answers every request with an error that quotes it, decoded and not."""
-
-    async def answer(request: web.Request) -> web.Response:
-        return web.Response(status=500, text=f"wrong token {dict(request.query)} in {request.raw_path}")
-
-    application = web.Application()
-    application.router.add_route("*", "/{rest:.*}", answer)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}/hook?token={{env:ECHOED}}"
-    await runner.cleanup()
+async def echoing(served: Served) -> str:
+    return f"{await served(answer)}/hook?token={{env:ECHOED}}"
 
 
 def message() -> Message:

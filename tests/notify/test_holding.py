@@ -150,6 +150,12 @@ def test_what_a_digest_gathers_is_below_its_severity(
     assert bool(decide([row], View(T)).waits) is waits
 
 
+def test_what_the_rate_kept_from_being_looked_at_still_waits_for_its_digest() -> None:
+    row = due(incident(severity=Severity.INFO), policy=HOURLY, reason=Reason.AWAITS_RATE)
+
+    assert [wait.reason for wait in decide([row], View(T)).waits] == [Reason.AWAITS_DIGEST]
+
+
 def test_what_was_muted_does_not_wait_for_a_digest_as_well() -> None:
     row = due(INFO, policy=replace(HOURLY, mute=("nights",)))
 

@@ -15,7 +15,7 @@ from watcher.model.message import Message, Policy, Telling
 from watcher.model.ports import Clock
 from watcher.model.recurrence import Recurrence
 from watcher.model.rule import Severity
-from watcher.model.time import HOUR, MINUTE, Instant
+from watcher.model.time import HOUR, MINUTE, SECOND, Instant
 from watcher.notify.courier import Courier
 from watcher.notify.manner import Manner, Terms
 from watcher.notify.rate import Rate
@@ -87,6 +87,34 @@ async def test_what_comes_when_the_rate_is_spent_waits_for_the_next_message_and_
 
     assert [message.kind for message in sender.sent[3:]] == ["digest"]
     assert set(outbox.states()) == {"done"}
+
+
+async def test_what_waits_for_room_says_so_while_it_waits(outbox: MemoryOutbox, clock: Clock) -> None:
+    storm(outbox, 1, clock.now())
+
+    async with running(outbox, clock, RecordingSender(), at_rate(1)) as courier:
+        await anyio.sleep(1)
+        storm(outbox, 3, clock.now(), Severity.INFO)
+        courier.notify()
+        await anyio.sleep(1)
+        waiting = {row.reason for row in outbox.rows[1:]}
+        await anyio.sleep(2 * 60)
+
+    assert waiting == {"waits, for there are many"}
+    assert set(outbox.states()) == {"done"}
+
+
+async def test_a_restart_gives_no_room_that_was_used_up_before_it(outbox: MemoryOutbox, clock: Clock) -> None:
+    outbox.sent["mail/0"] = [clock.now() - 2 * SECOND] * 10
+    storm(outbox, 40, clock.now())
+    sender = RecordingSender()
+
+    async with running(outbox, clock, sender, at_rate(10)):
+        await anyio.sleep(3)
+        assert sender.sent == []
+        await anyio.sleep(60)
+
+    assert [message.kind for message in sender.sent] == ["digest"]
 
 
 async def test_a_target_that_asks_for_a_pause_is_left_alone_for_as_long(

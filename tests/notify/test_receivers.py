@@ -1,12 +1,15 @@
 """Receivers in the configuration: their ways to tell, and what is wrong with them."""
 
 from pathlib import Path
+from zoneinfo import TZPATH, ZoneInfo, reset_tzpath
 
 import pytest
+from pydantic import ValidationError
 
 from watcher.config import load_config
 from watcher.errors import ConfigurationError
-from watcher.notify.receivers import ReceiverSettings
+from watcher.model.time import zone_of
+from watcher.notify.receivers import ReceiverSettings, marks
 
 NATIVE = """\
 receivers:
@@ -214,3 +217,49 @@ def test_good_templates_and_what_they_include_pass(tmp_path: Path) -> None:
     (folder / "greeting.j2").write_text("Hello")
 
     assert load_config(written(tmp_path, "templates: mine\n"), secrets=False).templates == folder
+
+
+def marked(folder: Path, *receivers: str) -> dict[str, str]:
+    path = written(folder, "receivers:\n" + "".join(f"  - {one}\n" for one in receivers))
+    return dict(marks(load_config(path, secrets=False).receivers))
+
+
+MAIL = '"mailto://ada:{env:PASSWORD}@example.com"'
+EVERY_WAY = f"""\
+{{name: oncall, urls: [{MAIL}, {{env: PAGER_URL}}, "tgram://12345:abcdef/678"],
+     webhook: {{url: "https://hooks.example.com/x", secret: {{env: HOOK_SECRET}}}},
+     alertmanager: {{url: "http://am:9093"}}, slack: {{token: {{env: SLACK_TOKEN}}, channel: C1}}}}"""
+
+
+def test_an_address_is_known_by_the_same_mark_wherever_it_stands(tmp_path: Path) -> None:
+    before = marked(tmp_path, EVERY_WAY)
+    after = marked(tmp_path, EVERY_WAY.replace("oncall", "night").replace(MAIL, f'"json://new", {MAIL}'))
+
+    assert len({*before.values()}) == len(before) == 6
+    assert [*after.values()][1:] == [*before.values()]
+
+
+def test_a_mark_outlives_a_changed_secret_and_not_a_changed_reference(tmp_path: Path) -> None:
+    mail = "{{name: a, urls: ['mailto://ada:{0}@example.com']}}"
+
+    assert marked(tmp_path, mail.format("old-password")) == marked(tmp_path, mail.format("new-password"))
+    assert marked(tmp_path, "{name: a, urls: [{env: A}]}") != marked(tmp_path, "{name: a, urls: [{env: B}]}")
+
+
+@pytest.mark.parametrize("name", ["UTC", "Europe/Berlin"])
+def test_the_clocks_of_a_zone_are_known(name: str) -> None:
+    assert str(zone_of(name)) == name
+
+
+def test_without_any_time_zones_utc_is_known_and_others_are_said_to_be_missing() -> None:
+    """As in a container that has none; zoneinfo looks nowhere then."""
+    before = [*TZPATH]
+    reset_tzpath(to=[])
+    ZoneInfo.clear_cache()
+    try:
+        assert zone_of("UTC") is not None
+        with pytest.raises(ValidationError, match="no time zones are installed here; install the"):
+            ReceiverSettings.model_validate({"name": "a", "urls": ["json://x"], "zone": "Europe/Berlin"})
+    finally:
+        reset_tzpath(to=before)
+        ZoneInfo.clear_cache()

@@ -55,10 +55,11 @@ Rule:        http_5xx_spike
 
 Why it matters: Visitors see errors.
 
-What to do: Compare with the origin.
+What to do:
+Compare with the origin.
 Then call it.
 
-See:         watcher incidents show 0192f0c1-0000-7000-8000-00000000000a
+Details:     watcher incidents show 0192f0c1-0000-7000-8000-00000000000a
 Acknowledge: watcher incidents ack 0192f0c1-0000-7000-8000-00000000000a
 Silence:     watcher silences add --incident 0192f0c1-0000-7000-8000-00000000000a --for 2h
 Incident:    0192f0c1-0000-7000-8000-00000000000a"""
@@ -89,12 +90,13 @@ Part:        status 502, share 11.9 %
 Severity:    critical
 Rule:        http_5xx_spike
 
-See:         watcher incidents show 0192f0c1-0000-7000-8000-00000000000a
+Details:     watcher incidents show 0192f0c1-0000-7000-8000-00000000000a
 Incident:    0192f0c1-0000-7000-8000-00000000000a"""
     )
 
 
 SUMMARY: Final = "resource shop: 5xx 12.4 % of 48 210 requests, usually 0.2 %"
+STEADY = "Its ends and returns are not told one by one until it has stayed clear."
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,13 @@ SUMMARY: Final = "resource shop: 5xx 12.4 % of 48 210 requests, usually 0.2 %"
             incident(returns=3, flapping=True),
             "reopened",
             "Reopened: [critical] http_5xx_spike: ",
-            "It goes on: it came back 3 times by now, and flaps.",
+            f"It flaps: it came back 3 times. {STEADY}",
+        ),
+        (
+            incident(returns=3, flapping=True),
+            "flapping",
+            "Flapping: [critical] http_5xx_spike: ",
+            f"It flaps: it came back 3 times. {STEADY}",
         ),
         (
             OPEN,
@@ -303,7 +311,7 @@ def test_with_a_public_address_the_next_steps_are_links() -> None:
     told = Renderer(GUIDANCE, voices=voices).message(plan(OPEN), now=T)
 
     base = f"https://watch.example.com/incidents/{OPEN.id}"
-    assert f"See:         {base}\nAcknowledge: {base}/acknowledge\nSilence:     {base}/silence" in told.text
+    assert f"Details:     {base}\nAcknowledge: {base}/acknowledge\nSilence:     {base}/silence" in told.text
     assert f'<a href="{base}/acknowledge"' in told.html
     assert told.facts["links"] == {
         "incident": base,

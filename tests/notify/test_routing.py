@@ -249,3 +249,21 @@ def test_where_the_routes_lead_nowhere_else_it_is_told_to_all_others() -> None:
         "mail/0",
         "mail/1",
     ]
+
+
+def test_the_end_of_what_flaps_is_due_when_it_cannot_come_back_and_says_why() -> None:
+    end = replace(transition(Change.RESOLVED), rest=30 * MINUTE)
+    told = router({"to": ["mail"]}).owed(end, at=T, catching_up=True)
+
+    assert {(row.not_before, row.ready_at, row.reason) for row in told} == {
+        (T + 30 * MINUTE, T + 30 * MINUTE, "flapping")
+    }
+
+
+def test_that_something_flaps_is_told_at_once_and_that_it_no_longer_does_to_nobody() -> None:
+    of_group = router({"to": ["oncall"], "group_by": [], "repeat": "1h"})
+    flaps, *others = of_group.owed(transition(Change.FLAPPING), at=T, catching_up=False)
+
+    assert all(row.follows for row in others)
+    assert (flaps.not_before, flaps.repeat, flaps.reason) == (T, HOUR, "")
+    assert of_group.owed(transition(Change.STEADY), at=T, catching_up=False) == ()

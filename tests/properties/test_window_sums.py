@@ -49,13 +49,15 @@ def naive(values: Floats, role: int, at: int, bins: int) -> Floats:
     seed=st.integers(0, 10_000),
     bins=st.sampled_from([1, 2, 7, 30]),
     steps=st.lists(st.integers(1, 9), min_size=1, max_size=9),
+    longest=st.sampled_from([0, 7, 60]),
 )
-def test_running_sums_are_those_of_the_bins(seed: int, bins: int, steps: list[int]) -> None:
+def test_running_sums_are_those_of_the_bins(seed: int, bins: int, steps: list[int], longest: int) -> None:
+    """Whatever the longest window is said to be: what is read for it serves the others too."""
     rng = np.random.default_rng(seed)
     length = sum(steps)
     values = np.stack([rng.random((length, 4)), *rng.integers(0, 1000, (2, length, 4)).astype(float)], axis=1)
     values[rng.random(values.shape) < 0.1] = np.nan
-    grid, totals = Grid("s", MINUTE, [Selector(name) for name, _ in METRICS]), Totals()
+    grid, totals = Grid("s", MINUTE, [Selector(name) for name, _ in METRICS]), Totals(longest * MINUTE)
     match = dict(zip(ROLES, (Selector(name) for name, _ in METRICS), strict=True))
     casting = Casting(Rule("r", "d", match, ("resource",), TideParams()), ROLES, {"source": "cdn"})
     first = 0
@@ -73,6 +75,9 @@ def test_running_sums_are_those_of_the_bins(seed: int, bins: int, steps: list[in
             wanted = np.stack([naive(values, place, at, bins) for at in range(first, first + step)])
             np.testing.assert_allclose(found, wanted, rtol=0, atol=bins * 2.0**-11)
             np.testing.assert_array_equal(some, found[:, [2, 0]])
+            again = totals.total(cast, role, (bins + 3) * MINUTE, first=low, last=low + step)
+            wanted = np.stack([naive(values, place, at, bins + 3) for at in range(first, first + step)])
+            np.testing.assert_allclose(again, wanted, rtol=0, atol=(bins + 3) * 2.0**-11)
         totals.done()
         first += step
 

@@ -360,9 +360,16 @@ def test_what_cannot_be_read_hides_nothing_else(tmp_path: Path) -> None:
         ("above: 0.05", "above: 0.05, abov: 1", [7, 11]),
         ("above: 0.05", "abov: 0.05", [7]),
         ("by: [resource]", "by: 5", [6]),
-        ("detector: threshold", "detector: thresh", [2]),
+        ("detector: threshold", "detector: thresh", [2, 11]),
+        ("detector: threshold\n", "", [1, 1, 10]),
+        ("rule: ", "rule: No ", [1, 11]),
+        ("status_class: 5xx", "status_class: {a: b}", [4, 11]),
+        ("metric: cdn_requests", "metrik: cdn_requests", [5, 11]),
     ],
-    ids=["severity", "no severity", "a parameter", "no limit", "groups", "detector"],
+    ids=[
+        *("severity", "no severity", "a parameter", "no limit", "groups", "detector", "no detector"),
+        *("id", "a matcher", "a selector"),
+    ],
 )
 def test_what_is_left_of_a_rule_is_checked_as_far_as_it_means_something(
     tmp_path: Path, written: str, instead: str, lines: list[int]

@@ -86,3 +86,32 @@ async def test_no_tick_and_no_claim_reads_a_whole_table(tmp_path: Path) -> None:
 
     assert any("ix_incident_identity_opened_at" in step for step in steps)
     assert scanned(steps) == []
+
+
+async def test_what_is_done_with_a_row_looks_at_no_incident_but_its_own(tmp_path: Path) -> None:
+    """Not through all that are open: in a storm these are thousands, and each message is marked."""
+    url = f"sqlite:///{tmp_path / 'watcher.db'}"
+    async with await Database.open(url, clock=HandClock(), inline=True) as database:
+        await upgrade(database)
+        store = await Store.on(database)
+        await store.apply(opened(), owed=[Owed("mail/0", NOON, repeat=HOUR)])
+        with plans() as steps:
+            rows = await store.outbox.claim("mail/0", at=NOON, lease=MINUTE, limit=10)
+            await store.outbox.done(rows, at=NOON, reason="told", detail="")
+
+    looked_up = {step for step in steps if step.startswith("SEARCH incident")}
+    assert looked_up == {"SEARCH incident USING INDEX sqlite_autoindex_incident_1 (id=?)"}
+
+
+async def test_what_waits_for_its_group_is_found_by_its_group(tmp_path: Path) -> None:
+    """Not among all that the target is owed."""
+    url = f"sqlite:///{tmp_path / 'watcher.db'}"
+    grouped = Owed("mail/0", NOON, route="ops", group='{"source": "cdnv"}')
+    async with await Database.open(url, clock=HandClock(), inline=True) as database:
+        await upgrade(database)
+        store = await Store.on(database)
+        await store.apply(opened(), owed=[grouped])
+        with plans() as steps:
+            await store.outbox.claim("mail/0", at=NOON, lease=MINUTE, limit=10)
+
+    assert [step for step in steps if "ix_outbox_due" in step and "rank" not in step] == []

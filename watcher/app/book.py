@@ -1,6 +1,6 @@
 """The database, for verbs that read it or bring it up to date."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +110,13 @@ async def widened(at: SecretUrl, incidents: Sequence[Incident]) -> Sequence[Inci
     """The incidents with what their origins feed, by the inventory as it stands."""
     if all(one.over for one in incidents):
         return incidents
+    widen = await widener(at)
+    return [widen(one) for one in incidents]
+
+
+async def widener(at: SecretUrl) -> Callable[[Incident], Incident]:
+    """What makes of an incident the same with what its origin feeds, by the inventory as it stands now."""
     async with await Database.open(at.reveal(), clock=SystemClock(), create=False) as database:
         relations = Relations(await SqlInventory(database).items())
         standing = await SqlHistory(database).incidents(IncidentQuery(status=STANDING, limit=EVERY))
-        return [wide(one, relations, standing) for one in incidents]
+    return lambda incident: wide(incident, relations, standing)

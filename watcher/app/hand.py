@@ -22,6 +22,7 @@ from watcher.model.ports import Book, Clock, Committed, Sender, Tick
 from watcher.model.time import MINUTE, SECOND, Duration, Instant
 from watcher.notify.courier import Courier
 from watcher.notify.manner import Terms
+from watcher.notify.receivers import marks
 from watcher.notify.render import Renderer
 from watcher.notify.routing import Router
 from watcher.notify.senders.alertmanager import AlertmanagerSender, FactsOf
@@ -34,6 +35,7 @@ from watcher.runtime.progress import Progress
 from watcher.store.database import Database
 from watcher.store.drills import SqlDrills
 from watcher.store.outbox import SqlOutbox
+from watcher.store.targets import SqlTargets
 from watcher.store.threads import SqlThreads
 
 ENGINE: Final = "engine"
@@ -89,13 +91,13 @@ async def hand(
 ) -> Hand:
     """A courier to every target; its connections end with the stack. `known` gives the inventory.
 
-    What is owed to targets of former configurations is owed no more.
+    Targets that are called otherwise than before keep what is theirs; what is owed to those that are gone is
+    given up.
     """
     outbox = SqlOutbox(database)
     session = await stack.enter_async_context(sending_session())
     ways = senders(config, Means(session, SqlThreads(database), clock))
-    if retired := await outbox.retire(ways, at=clock.now()):
-        structlog.get_logger().warning("targets_gone", messages_skipped=retired)
+    await _settle_names(config, database, outbox)
     words, surroundings = renderer(config), Surroundings(database, config, known)
     await surroundings.load()
     terms = Terms(manners=manners(config), times=config.times, suppressing=surroundings.suppressions)
@@ -103,6 +105,15 @@ async def hand(
     sending, marking = (ways, outbox) if fail is None else (fail.sends(ways), fail.marks(database))
     courier = Courier(marking, sending, renderer=wide, clock=clock, rng=rng, terms=terms)
     return Hand(courier, words, ways, clock, surroundings)
+
+
+async def _settle_names(config: Config, database: Database, outbox: SqlOutbox) -> None:
+    """Before anything is told: whose name has changed, and who is there no more."""
+    names, log = marks(config.receivers), structlog.get_logger()
+    if renamed := await SqlTargets(database).adopt(names):
+        log.info("targets_renamed", names=dict(renamed))
+    if given_up := await outbox.retire(names, at=database.clock.now()):
+        log.warning("targets_gone", messages_given_up=given_up)
 
 
 def drilling(

@@ -70,6 +70,18 @@ async def asked(
     return _answer(*found[0], at, fired=fired)
 
 
+async def asked_of_leaves(
+    feed: Feed, bound: BoundRule, at: Instant, leaves: Sequence[Incident]
+) -> list[Answer]:
+    """What the rule made of each incident that a wider one of one source explains, which began at a time."""
+    groups = [one.key.labels for one in leaves]
+    source = next(dict(group)["source"] for group in groups)
+    rerun = Rerun(bound, source, at, several=groups)
+    async with aclosing(feed.arrivals(source, metrics([bound]))) as arrivals:
+        await rerun.follow(arrivals)
+    return [_answer(rerun, one.key.labels, one.opened_at, fired=True) for one in leaves]
+
+
 def _answer(rerun: Rerun, labels: LabelSet, at: Instant, *, fired: bool) -> Answer:
     steps = rerun.steps(labels)
     place = _firing(steps, at) if fired else _holding(steps, at)

@@ -62,7 +62,7 @@ def manners(config: Config) -> Mapping[str, Manner]:
 
 def renderer(config: Config) -> Renderer:
     """What makes messages: the operator's templates before the shipped ones, each target in its own voice."""
-    guidance = {rule.id: Guidance(rule.why, rule.runbook) for rule in config.rules}
+    guidance = {rule.id: Guidance(rule.why, rule.runbook, rule.flapping) for rule in config.rules}
     own = None if config.templates is None else FileSystemLoader(config.templates)
     voices = {
         target: Voice(receiver.zone, config.public_url, _shapes(way))

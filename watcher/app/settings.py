@@ -1,12 +1,12 @@
 """The configuration, and the rules it puts in force."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
-from watcher.config import Config, load_config
+from watcher import config
+from watcher.config import Config
 from watcher.document.secrets import SecretUrl
 from watcher.engine.engine import BoundRule
-from watcher.errors import ConfigurationError, Problem, SecretUnavailable
 from watcher.notify import apprise_sender
 from watcher.rulebook.loader import bind
 from watcher.rulebook.packs import load_rules, pack_files
@@ -18,41 +18,27 @@ def load(path: Path) -> Config:
     Raises:
         ConfigurationError: everything that is wrong with it.
     """
-    return load_config(path, url_check=lambda url: apprise_sender.problems(SecretUrl(url)))
+    return config.load_config(path, url_check=_url_problem)
 
 
-def ensure_can_tell(config: Config, receiver: str) -> None:
-    """Pass where what one receiver refers to is there and can be used, whatever is wrong with others.
+def load_receiver(path: Path, name: str) -> Config:
+    """A configuration of one receiver alone, whatever is wrong with the rest of the file.
 
     Raises:
         ConfigurationError: everything that is wrong with it.
     """
-    if problems := list(_problems_of(config, receiver)):
-        raise ConfigurationError(problems)
+    return config.load_receiver(path, name, url_check=_url_problem)
 
 
-def _problems_of(config: Config, receiver: str) -> Iterator[Problem]:
-    at = [one.name for one in config.receivers].index(receiver)
-    for place, secret in config.secrets():
-        if place[:2] != ("receivers", at):
-            continue
-        try:
-            secret.reveal()
-        except SecretUnavailable as error:
-            yield config.problem(place, str(error), error.hint)
-        else:
-            wrong = (
-                apprise_sender.problems(secret) if isinstance(secret, SecretUrl) and "urls" in place else None
-            )
-            if wrong is not None:
-                yield config.problem(place, f"urls[{place[-1]}]: {wrong}")
+def _url_problem(url: str) -> str | None:
+    return apprise_sender.problems(SecretUrl(url))
 
 
-def rules(config: Config | None) -> list[BoundRule]:
+def rules(settings: Config | None) -> list[BoundRule]:
     """The rules that judge, bound to their detectors; without a configuration the shipped ones."""
-    return [bind(rule) for rule in (config.rules if config else load_rules(pack_files()))]
+    return [bind(rule) for rule in (settings.rules if settings else load_rules(pack_files()))]
 
 
-def secrets(config: Config) -> Collection[str]:
+def secrets(settings: Config) -> Collection[str]:
     """Every secret value that is known: what no output may show."""
-    return config.secret_values()
+    return settings.secret_values()

@@ -13,6 +13,7 @@ from watcher.model.ports import IncidentQuery
 from watcher.model.silence import Silence, hidden_at_opening, matched_labels, of_incident
 from watcher.model.time import DAY, Duration, Instant
 from watcher.runtime.clock import SystemClock
+from watcher.store.address import SqliteFile, parse_address
 from watcher.store.database import Database
 from watcher.store.history import SqlHistory
 from watcher.store.silences import SqlSilences
@@ -61,6 +62,13 @@ async def every(at: SecretUrl) -> Sequence[Silence]:
     """All there ever were, in the order in which they were written."""
     async with await Database.open(at.reveal(), clock=SystemClock(), create=False) as database:
         return await SqlSilences(database).every()
+
+
+async def so_far(at: SecretUrl) -> Sequence[Silence]:
+    """The same; none where the first start has not made the database yet."""
+    address = parse_address(at.reveal())
+    is_made = not isinstance(address, SqliteFile) or address.path.exists()
+    return await every(at) if is_made else ()
 
 
 async def meant(at: SecretUrl, named: str) -> Sequence[Silence]:

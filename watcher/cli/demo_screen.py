@@ -28,7 +28,7 @@ BODY_LINES: Final = 2
 """Lines of a message's text that are shown."""
 INDENT: Final = 21
 """Columns of the time and the word before a message."""
-QUIET: Final = frozenset({Change.MOVED})
+QUIET: Final = frozenset({Change.MOVED, Change.STEADY})
 """Changes that are recorded and told to nobody."""
 
 

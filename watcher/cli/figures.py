@@ -14,7 +14,7 @@ from watcher.cli.screen import say, show_json, show_table
 from watcher.model.rule import Severity
 from watcher.model.statistics import BRIEF, Brief, Group, Spread, Statistics, statistics
 from watcher.model.time import SECOND, Duration
-from watcher.model.words import percent, span
+from watcher.model.words import number, percent, span
 
 
 async def show_figures(
@@ -54,6 +54,8 @@ def _show(figures: Statistics, most: int) -> None:
         if severity in total.severities
     )
     say(f"{total.incidents} incidents{f': {severities}' if severities else ''}; {total.standing} not over")
+    if total.affected:
+        say(f"about {number(round(total.affected))} requests affected beyond what is usual")
     say(f"{total.withdrawn} withdrawn, {total.flapping} flapping, {total.brief} over within {span(BRIEF)}")
     say()
     spreads = (
@@ -107,6 +109,7 @@ def _group(group: Group) -> dict[str, object]:
         "brief": group.brief,
         "flapping": group.flapping,
         "returns": group.returns,
+        "requests_affected": group.affected,
         "time_to_detect_seconds": _spread(group.to_detect),
         "time_to_acknowledge_seconds": _spread(group.to_acknowledge),
         "time_to_resolve_seconds": _spread(group.to_resolve),

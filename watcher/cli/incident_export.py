@@ -4,6 +4,7 @@ import csv
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, TextIO, TypeAlias
@@ -43,14 +44,14 @@ async def export(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Write incidents with their timelines, the oldest first: JSON Lines, or CSV where that is asked for."""
-    query = only.query()
-    count = 0
-    async with book.history(book_of(config)) as history:
+    query, at = only.query(), book_of(config)
+    count, widen = 0, await book.widener(at)
+    async with book.history(at) as history:
         with _opened(out) as text:
             write = _writer(text, shape or _named(out))
             async for page in history.stories(query):
                 for story in page:
-                    write(story)
+                    write(replace(story, incident=widen(story.incident)))
                 count += len(page)
     if only.rule and not count:
         doubt(only.rule, config)
@@ -105,6 +106,8 @@ _COLUMNS: Final = (
     "time_to_acknowledge_seconds",
     "time_to_resolve_seconds",
     "requests_affected",
+    "worst",
+    "affects",
     "acknowledged_by",
     "assignee",
     "returns",
@@ -119,7 +122,7 @@ _COLUMNS: Final = (
 
 
 def _csv(text: TextIO) -> Write:
-    """Labels and timeline are JSON in one cell each: their names and number differ from line to line."""
+    """Labels, timeline and what is affected are JSON in one cell each: they differ from line to line."""
     writer = csv.DictWriter(text, _COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
 
@@ -128,6 +131,8 @@ def _csv(text: TextIO) -> Write:
         cells: Mapping[str, object] = incident_json(story.incident) | {
             "source": labels.get("source"),
             "vendor": labels.get("vendor"),
+            "worst": story.incident.peak.text if story.incident.peak is not None else None,
+            "affects": orjson.dumps(incident_json(story.incident)["affects"]).decode(),
             "labels": orjson.dumps(labels).decode(),
             "timeline": orjson.dumps([entry_json(entry) for entry in story.timeline]).decode(),
         }

@@ -41,6 +41,9 @@ class Filter:
     ] = ()
     assignee: Annotated[str, Parameter(help="Only those that are theirs.")] = ""
     mine: Annotated[bool, Parameter(negative="", help="Only those assigned to this login.")] = False
+    flapping: Annotated[
+        bool | None, Parameter(help="Only those that flap, or that did when they ended; or only the others.")
+    ] = None
     since: Annotated[
         MomentOption | None,
         Parameter(help="Only those that lasted later: 6h for six hours ago, or 2026-11-22T03:00Z."),
@@ -65,6 +68,7 @@ class Filter:
             limit=limit,
             shadow=shadow,
             assignee=login() if self.mine else self.assignee,
+            flapping=self.flapping,
         )
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from cyclopts import App, CycloptsError, UnknownCommandError
 
+from watcher.cli.leaving import leave
 from watcher.cli.plain import printable
 from watcher.errors import ConfigurationError, SecretUnavailable, UserError, WatcherError
 
@@ -105,7 +106,17 @@ def build() -> App:
 
 
 def main(tokens: Sequence[str] | None = None) -> int:
-    """Run one command; the answer is the process's exit code. Never raises, but for a signal's own exit."""
+    """Run one command; the answer is the process's exit code. Never raises, but for a signal's own exit.
+
+    Without `tokens` it is the process's own: that ends, whatever a thread still waits for.
+    """
+    code = _run(tokens)
+    if tokens is None:
+        leave(code)
+    return code
+
+
+def _run(tokens: Sequence[str] | None) -> int:
     try:
         code = build()(tokens)
         sys.stdout.flush()

@@ -1,6 +1,7 @@
 """`watcher notify`: whether people can be told, and what they would read."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +10,7 @@ import orjson
 from cyclopts import Parameter
 
 from watcher.app import book, trials
-from watcher.app.settings import ensure_can_tell
-from watcher.cli.loading import configured
+from watcher.cli.loading import configured, receiver_of
 from watcher.cli.named import the_one
 from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from watcher.cli.screen import say, show_json, show_table
@@ -31,12 +31,14 @@ async def try_receiver(
 ) -> int:
     """Send a test message to each target of a receiver; exit 1 when one does not take it.
 
-    An Alertmanager is asked whether it is one, and no alert is raised.
+    An Alertmanager is asked whether it is one, and no alert is raised. What is wrong elsewhere in the file is
+    noted, and keeps nobody from being told.
     """
-    settings = configured(config, secrets=False)
-    if not _is_known(settings, receiver):
+    try:
+        settings = receiver_of(config, receiver)
+    except KeyError as unknown:
+        _say_unknown(receiver, unknown.args)
         return 1
-    ensure_can_tell(settings, receiver)
     tests = await trials.try_receiver(settings, receiver)
     if json:
         show_json({"targets": [asdict(test) for test in tests]})
@@ -80,8 +82,12 @@ async def preview(
 def _is_known(settings: Config, receiver: str) -> bool:
     names = [one.name for one in settings.receivers]
     if receiver not in names:
-        sys.stderr.write(f"no receiver `{receiver}`; {nearest(receiver, names)}\n")
+        _say_unknown(receiver, names)
     return receiver in names
+
+
+def _say_unknown(receiver: str, names: Sequence[str]) -> None:
+    sys.stderr.write(f"no receiver `{receiver}`; {nearest(receiver, names)}\n")
 
 
 def _told(target: str, message: Message) -> dict[str, object]:

@@ -7,21 +7,25 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from watcher.app import silences
 from watcher.cli.loading import configured
 from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, MomentOption
 from watcher.cli.screen import say, show_json, show_table
 from watcher.config import Config
 from watcher.document.complaints import nearest
 from watcher.document.node import Mark
-from watcher.errors import UserError
+from watcher.errors import DatabaseUnusable, SecretUnavailable, StoreUnavailable, UserError
 from watcher.model.rule import Severity
+from watcher.model.silence import Silence
 from watcher.model.time import format_duration, rfc3339
+from watcher.notify.facts import times
 from watcher.notify.foretelling import Forecast, Foretold, foretell
-from watcher.notify.routing import Route, Router
+from watcher.notify.routing import Route, Router, RouteSettings
+from watcher.notify.stages import Suppressions
 from watcher.runtime.clock import SystemClock
 
 
-def try_routes(
+async def try_routes(
     *,
     labels: Annotated[
         str, Parameter(help="Of the incident, as source=cdnv,resource=shop,rule=http_5xx_spike.")
@@ -31,17 +35,30 @@ def try_routes(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> int:
-    """Say who would be told of an incident with these labels, and when; exit 1 when that is nobody."""
+    """Say who would be told of an incident with these labels, and when; exit 1 when that is nobody.
+
+    Silences and maintenance that hold then are reckoned with; other open incidents are not.
+    """
     settings = configured(config, secrets=False)
     wanted = _labels(labels, severity, settings)
     moment = SystemClock().now() if at is None else at
     router = Router(settings.routes, settings.receivers)
-    forecast = foretell(router, wanted, at=moment, times=settings.times)
+    suppressions = Suppressions(await _silences(settings), settings.maintenance)
+    forecast = foretell(router, wanted, at=moment, times=settings.times, suppressions=suppressions)
     if json:
         show_json(_json(forecast, settings, wanted))
     else:
         _show(forecast, settings)
     return 0 if forecast.told else 1
+
+
+async def _silences(settings: Config) -> tuple[Silence, ...]:
+    """Those in the book; where it cannot be read, routes can be tried all the same."""
+    try:
+        return tuple(await silences.so_far(settings.database))
+    except (DatabaseUnusable, StoreUnavailable, SecretUnavailable) as error:
+        sys.stderr.write(f"note: silences are not reckoned with: {error}\n")
+        return ()
 
 
 def _labels(text: str, severity: str, settings: Config) -> Mapping[str, str]:
@@ -97,10 +114,15 @@ def _notes(one: Foretold, settings: Config) -> list[str]:
         notes.append(f"in one message with others of {labels or 'the route'}")
     route = one.route.settings
     if route.repeat:
-        most = f", then less often, up to {format_duration(route.repeat_max)}" if route.repeat_max else ""
-        notes.append(f"again every {format_duration(route.repeat)}{most}")
+        notes.append(_repeated(route))
     notes.append(f"at most {_rate(one, settings)} before messages are gathered")
     return notes
+
+
+def _repeated(route: RouteSettings) -> str:
+    less = f", then less often, up to {format_duration(route.repeat_max)}" if route.repeat_max else ""
+    often = f", {times(route.repeat_times)} at most" if route.repeat_times else ""
+    return f"again every {format_duration(route.repeat)}{less}{often}"
 
 
 def _group(one: Foretold) -> dict[str, str]:
@@ -135,6 +157,7 @@ def _json(forecast: Forecast, settings: Config, labels: Mapping[str, str]) -> di
                 "group": _group(one),
                 "repeat": format_duration(one.route.settings.repeat),
                 "repeat_max": format_duration(one.route.settings.repeat_max),
+                "repeat_times": one.route.settings.repeat_times,
                 "rate": _rate(one, settings),
             }
             for one in forecast.told

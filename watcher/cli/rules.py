@@ -11,7 +11,7 @@ from rich.text import Text
 from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from watcher.cli.screen import say, severity_cell, show_json, show_table
 from watcher.errors import ConfigurationError, Problem, UserError
-from watcher.model.rule import Rule
+from watcher.model.rule import Flapping, Rule
 from watcher.model.time import format_duration
 from watcher.rulebook.cases import proof_file, proof_files
 from watcher.rulebook.harness import CaseResult, run_file
@@ -169,11 +169,16 @@ def _rule_json(rule: Rule) -> dict[str, object]:
         "for": str(rule.needs or format_duration(rule.hold)),
         "keep_firing_for": format_duration(rule.keep_firing_for),
         "reopen_within": format_duration(rule.reopen_within),
+        "flapping": None if rule.flapping is None else _flapping_json(rule.flapping),
         "summary": rule.summary,
         "file": rule.provenance.file,
         "line": rule.provenance.line,
         "digest": rule.provenance.digest,
     }
+
+
+def _flapping_json(flapping: Flapping) -> dict[str, object]:
+    return {"returns": flapping.returns, "within": format_duration(flapping.within)}
 
 
 def _problem_json(problem: Problem) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """`watcher run`: the daemon. It says nothing on stdout; its log goes to stderr."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,6 +12,7 @@ import structlog
 
 from watcher.app import daemon
 from watcher.cli import systemd
+from watcher.cli.leaving import Unwaited
 from watcher.cli.loading import configured
 from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, ForOption
 from watcher.cli.signals import stopping
@@ -21,6 +23,7 @@ from watcher.model.ports import Committed, Tick
 
 async def run(*, config: ConfigOption = DEFAULT_CONFIG, for_: ForOption = None) -> int:
     """Watch until SIGTERM or Ctrl-C, which let what is under way be finished; SIGHUP reloads."""
+    asyncio.get_running_loop().set_default_executor(Unwaited())
     generations = _Generations(config, configured(config, level=logging.INFO))
     async with stopping(for_, hangup=generations.reload) as stop:
         try:

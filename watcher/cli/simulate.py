@@ -58,6 +58,7 @@ async def simulate(
                         truth, orjson.dumps(simulation.truth(), option=orjson.OPT_INDENT_2).decode() + "\n"
                     )
                 _announce(orjson.dumps(simulation.announcement()).decode())
+                _say_what_next(write)
                 await stop.wait()
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else str(error)
@@ -71,6 +72,14 @@ def _announce(line: str) -> None:
         sys.stdout.flush()
     except OSError as error:
         raise UserError(f"the announcement cannot be written: {error.strerror}") from error
+
+
+def _say_what_next(written: Path | None) -> None:
+    """To a person: programs read the one line of the answer."""
+    if written is not None:
+        sys.stderr.write(f"now, in another terminal: watcher run -c {written}\n")
+    else:
+        sys.stderr.write("with `--write FILE` it also writes a configuration that reads these vendors\n")
 
 
 def _ensure_ours(path: Path, opening: str) -> None:

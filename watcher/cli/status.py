@@ -14,11 +14,12 @@ from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from watcher.cli.screen import say, show_json, show_table
 from watcher.cli.telling import moment, one_line
 from watcher.config import Config
+from watcher.model.hand import GivenUp
 from watcher.model.incident import Incident, Status
 from watcher.model.ports import Failing, IncidentQuery, Owner, Stored
 from watcher.model.presentation import incident_json
 from watcher.model.sample import BACKFILL, Sight
-from watcher.model.time import MINUTE, SECOND, Instant, rfc3339
+from watcher.model.time import DAY, MINUTE, SECOND, Instant, rfc3339
 from watcher.model.words import span
 from watcher.runtime.clock import SystemClock
 
@@ -53,6 +54,8 @@ class Standing:
     backlog: Mapping[str, int]
     failing: Mapping[str, Failing]
     """Targets for which messages wait, by name."""
+    given_up: Sequence[GivenUp]
+    """Within the last day."""
     stored: Stored
 
     @property
@@ -93,14 +96,15 @@ async def _standing(settings: Config) -> Standing:
     standing = frozenset({Status.OPEN, Status.ACKNOWLEDGED})
     query = IncidentQuery(status=standing, limit=MOST, shadow=False)
     async with book.readers(settings.database) as readers:
-        history = readers.history
+        history, now = readers.history, SystemClock().now()
         return Standing(
-            at=SystemClock().now(),
+            at=now,
             owner=await history.owner(),
             sights=[sight for sight in await history.sights() if sight.source in names and _counts(sight)],
             incidents=await history.incidents(query),
             backlog=await history.backlog(),
             failing=await history.failing(),
+            given_up=await history.given_up(since=now - DAY),
             stored=await readers.recording.stored(),
         )
 
@@ -116,6 +120,8 @@ def _show(standing: Standing) -> None:
     say(f"messages   {_backlog(standing.backlog)}")
     for one in standing.failing.values():
         say(f"           {one.target} fails since {moment(one.since)}: {one_line(one.detail)}")
+    for lost in standing.given_up:
+        say(f"given up   {lost.count} to {lost.target}, last {moment(lost.at)}: {one_line(lost.detail)}")
     if standing.stored.samples:
         say(f"history    {standing.stored.samples:,} samples, {standing.stored.bytes / 1e6:,.1f} MB")
     say()
@@ -181,6 +187,10 @@ def _json(standing: Standing) -> dict[str, object]:
         "failing": [
             {"target": one.target, "since": rfc3339(one.since), "detail": one.detail}
             for one in standing.failing.values()
+        ],
+        "given_up": [
+            {"target": one.target, "count": one.count, "at": rfc3339(one.at), "detail": one.detail}
+            for one in standing.given_up
         ],
         "history": asdict(standing.stored),
     }

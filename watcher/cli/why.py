@@ -1,6 +1,7 @@
 """`watcher rules why` and `rules why-not`: the bins, the baseline and the gates behind a verdict."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -9,27 +10,30 @@ from cyclopts import Parameter
 from watcher.app import backtest as app
 from watcher.app import book
 from watcher.app.feeds import Feed
-from watcher.app.questions import Answer, Unclear, asked
+from watcher.app.questions import Answer, Unclear, asked, asked_of_leaves
 from watcher.cli.backtest import NONE, Samples, feed, rules_in_force
 from watcher.cli.loading import book_of
 from watcher.cli.named import the_one
 from watcher.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, MomentOption
 from watcher.cli.screen import say, show_json, show_table
 from watcher.cli.telling import moment, one_line
+from watcher.cli.verdicts import gate_json, group_words, show_leaves, step_json
 from watcher.document.complaints import nearest
 from watcher.engine.detector import Gate
 from watcher.engine.engine import BoundRule
 from watcher.engine.inspection import figure, figures, stopped_by
 from watcher.errors import UserError
 from watcher.model.incident import Incident
-from watcher.model.labels import LabelSet
-from watcher.model.presentation import evidence_json, incident_json
+from watcher.model.ports import IncidentQuery
+from watcher.model.presentation import incident_json
 from watcher.model.rule import Rule
-from watcher.model.time import rfc3339
+from watcher.model.time import Instant, rfc3339
 from watcher.runtime.rerun import Step
 
 _MOST_GROUPS: Final = 50
 """Groups that are listed."""
+_MOST_LEAVES: Final = 20
+"""Incidents that a wider one explains, which are explained in turn."""
 PENDING: Final = "pending"
 """The alert state of what is bad and has yet to last (Prometheus)."""
 RulesOption = Annotated[Path | None, Parameter(name="--rules", help="Rules of this folder, and no others.")]
@@ -48,10 +52,15 @@ async def why(
     chosen = None if of.samples and config == DEFAULT_CONFIG else config
     known = rules_in_force(rules, chosen)
     async with feed(of, chosen) as samples:
-        found = the_one(incident, await _beginning(incident, samples, known, of, config))
+        looked = await _looked(incident, samples, known, of, config)
+        found = the_one(incident, looked.beginning)
         if found is None:
             return 1
         bound = _rule(found.key.rule, known)
+        if leaves := [one for one in looked.leaves if one.key.labels != found.key.labels]:
+            shown = leaves[:_MOST_LEAVES]
+            answers = await asked_of_leaves(samples, bound, found.opened_at, shown)
+            return show_leaves(found, leaves, answers, json=json)
         answer = await asked(samples, bound, dict(found.key.labels), found.opened_at, fired=True)
     return _tell(answer, found, json=json)
 
@@ -67,7 +76,10 @@ async def why_not(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> int:
-    """Show which gate kept a rule quiet at a time; exit 1 when it did fire."""
+    """Show which gate kept a rule quiet at a time; exit 1 when it did fire.
+
+    As in: watcher rules why-not http_5xx_spike --labels resource=shop --at 2026-11-22T03:10Z
+    """
     chosen = None if of.samples and config == DEFAULT_CONFIG else config
     bound = _rule(rule, rules_in_force(rules, chosen))
     wanted = _labels(labels, bound.rule)
@@ -77,15 +89,35 @@ async def why_not(
     return 1 if isinstance(answer, Answer) and answer.incident is not None else code
 
 
-async def _beginning(
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What was looked up of an id, or its beginning."""
+
+    beginning: Sequence[Incident]
+    leaves: Sequence[Incident] = ()
+    """What the only one of these explains, where that is a wider incident; the earliest first."""
+
+
+async def _looked(
     wanted: str, samples: Feed, known: Sequence[BoundRule], of: Samples, config: Path
-) -> Sequence[Incident]:
+) -> _Looked:
     """Those whose id begins so: in the book; of imported samples, of what a backtest of them finds."""
     if of.samples:
         (test,) = await app.judged(samples, [known])
-        return [one for one in test.incidents() if one.id.startswith(wanted.lower())]
+        every = test.incidents()
+        found = [one for one in every if one.id.startswith(wanted.lower())]
+        leaves = [one for one in every if len(found) == 1 and one.parent_id == found[0].id]
+        return _Looked(found, sorted(leaves, key=_begun))
     async with book.history(book_of(config)) as history:
-        return await history.beginning(wanted)
+        found = [*await history.beginning(wanted)]
+        if len(found) != 1:
+            return _Looked(found)
+        query = IncidentQuery(rule=found[0].key.rule, parent=found[0].id, limit=book.EVERY)
+        return _Looked(found, sorted(await history.incidents(query), key=_begun))
+
+
+def _begun(incident: Incident) -> tuple[Instant, str]:
+    return incident.opened_at, incident.id
 
 
 def _rule(name: str, known: Sequence[BoundRule]) -> BoundRule:
@@ -137,34 +169,31 @@ def _tell_unclear(answer: Unclear, *, json: bool) -> int:
         UserError: several have them, and each may have another answer.
     """
     if answer.matching:
-        told = "\n".join(f"  {_words(group)}" for group in answer.matching[:_MOST_GROUPS])
+        told = "\n".join(f"  {group_words(group)}" for group in answer.matching[:_MOST_GROUPS])
         raise UserError(f"--labels: {len(answer.matching)} groups have these; name one of them:\n{told}")
     if json:
         groups = [dict(group) for group in answer.known]
         stopped = {"name": "group"}
         show_json({"fired": False, "stopped_by": stopped, "gates": [], "bins": [], "groups": groups})
         return 0
-    say(f"the rule judges no group with {_words(answer.asked)}", "bold")
+    say(f"the rule judges no group with {group_words(answer.asked)}", "bold")
     say("it judges:" if answer.known else "it judges none: no series plays it")
     for group in answer.known[:_MOST_GROUPS]:
-        say(f"  {_words(group)}")
+        say(f"  {group_words(group)}")
     if (more := len(answer.known) - _MOST_GROUPS) > 0:
         say(f"  and {more} more")
     return 0
 
 
-def _words(labels: LabelSet) -> str:
-    return ",".join(f"{name}={value}" for name, value in labels)
-
-
 def _show(answer: Answer, incident: Incident | None) -> None:
-    say(f"{answer.rule.id}  {_words(answer.labels)}", "bold")
+    say(f"{answer.rule.id}  {group_words(answer.labels)}", "bold")
     if incident is not None:
         end = "" if incident.resolved_at is None else f" to {moment(incident.resolved_at)}"
         say(f"fired: {moment(incident.opened_at)}{end}  {one_line(incident.summary)}")
     elif (gate := answer.stopped_by) is not None:
         pending = "pending, " if answer.decisive is not None and answer.decisive.state == PENDING else ""
-        say(f"did not fire at {moment(answer.at)}: {pending}{stopped_by(gate)}")
+        judged = None if answer.decisive is None else answer.decisive.judged
+        say(f"did not fire at {moment(answer.at)}: {pending}{stopped_by(gate, judged)}")
     else:
         say(f"did not fire at {moment(answer.at)}")
     say()
@@ -226,30 +255,7 @@ def _answer_json(answer: Answer, incident: Incident | None) -> dict[str, object]
         "fired": incident is not None,
         "incident": None if incident is None else incident_json(incident),
         "state": answer.decisive.state if answer.decisive else None,
-        "stopped_by": None if (gate := answer.stopped_by) is None else _gate_json(gate),
-        "gates": [_gate_json(gate) for gate in answer.gates],
-        "bins": [_step_json(step) for step in answer.steps],
-    }
-
-
-def _gate_json(gate: Gate) -> dict[str, object]:
-    return {
-        "name": gate.name,
-        "passed": gate.passed,
-        "seen": gate.seen,
-        "limit": gate.limit,
-        "text": gate.text,
-    }
-
-
-def _step_json(step: Step) -> dict[str, object]:
-    judged = step.judged
-    return {
-        "start": rfc3339(judged.start),
-        "end": rfc3339(judged.end),
-        "values": dict(judged.values),
-        "reading": judged.reading,
-        "state": step.state,
-        "stopped_by": None if (gate := judged.stopped_by) is None else gate.name,
-        "evidence": evidence_json(judged.evidence),
+        "stopped_by": None if (gate := answer.stopped_by) is None else gate_json(gate),
+        "gates": [gate_json(gate) for gate in answer.gates],
+        "bins": [step_json(step) for step in answer.steps],
     }

@@ -13,11 +13,13 @@ _SQLITE: Final = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^?]+)(?P
 _HINT: Final = "write sqlite:///watcher.db or postgresql://user@host/db"
 
 
-def checked_database(document: Document, url: SecretUrl) -> SecretUrl:
+def checked_database(document: Document, url: SecretUrl, *, writes: bool) -> SecretUrl:
     """The URL with a relative SQLite path made absolute: it starts at the file's folder.
 
+    Who only reads the book can do so from a file that nobody may write.
+
     Raises:
-        ConfigurationError: another kind of database, or a file that cannot be written.
+        ConfigurationError: another kind of database, or one that cannot be written by who `writes` it.
     """
     try:
         plain = url.reveal()
@@ -33,7 +35,7 @@ def checked_database(document: Document, url: SecretUrl) -> SecretUrl:
     if found["path"] == ":memory:":
         raise ConfigurationError([_problem(document, "database: memory is lost at exit", _HINT)])
     path = document.folder.absolute() / found["path"]
-    if why := _unwritable(path):
+    if writes and (why := _unwritable(path)):
         what = f"database: {path} cannot be written: {why}"
         raise ConfigurationError([_problem(document, what, "choose another path, or change its rights")])
     return SecretUrl(f"{found['scheme']}{path}{found['query'] or ''}")

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from watcher.collect.collector import SourceSettings
 from watcher.config.database import checked_database
 from watcher.config.routes import group_warnings, mute_problems, mute_warnings, route_warnings
-from watcher.config.settings import DEFAULT_DATABASE, Config, ConfigFile, RulesSettings
+from watcher.config.settings import DEFAULT_DATABASE, Config, ConfigFile, RulesSettings, SampleSettings
 from watcher.config.sources import load_sources
 from watcher.document.complaints import nearest
 from watcher.document.context import ValidationContext
@@ -65,10 +65,13 @@ class _ReceiversOnly(BaseModel):
     receivers: tuple[ReceiverSettings, ...] = ()
 
 
-def load_config(path: Path, *, secrets: bool = True, url_check: UrlCheck | None = None) -> Config:
+def load_config(
+    path: Path, *, secrets: bool = True, writes: bool = True, url_check: UrlCheck | None = None
+) -> Config:
     """The configuration in a file.
 
-    `secrets` says whether every secret must be there now. `url_check` knows what a receiver's URL may be:
+    `secrets` says whether every secret must be there now, `writes` whether the database must be writable:
+    verbs that only read need neither. `url_check` knows what a receiver's URL may be:
     the packages that send are no business of this one.
 
     Raises:
@@ -81,7 +84,7 @@ def load_config(path: Path, *, secrets: bool = True, url_check: UrlCheck | None 
     sources = load_sources(document, context, problems)
     problems += _name_problems(document)
     problems += mute_problems(document)
-    database = _database(document, context, problems)
+    database = _database(document, context, problems, writes=writes)
     rules = _rules(document, context, problems)
     if url_check is not None:
         problems += _url_problems(document, context, url_check)
@@ -98,7 +101,42 @@ def load_database(path: Path) -> SecretUrl:
         ConfigurationError: the file is not YAML, or its database is none.
     """
     document = load_yaml(path)
-    return checked_database(document, validate(document, _DatabaseOnly).database)
+    return checked_database(document, validate(document, _DatabaseOnly).database, writes=False)
+
+
+def receiver_names(path: Path) -> Sequence[str]:
+    """Names of receivers, right or wrong.
+
+    Raises:
+        ConfigurationError: the file is not YAML.
+    """
+    return [name for _, name in _named(load_yaml(path), "receivers")]
+
+
+def load_receiver(path: Path, name: str, *, url_check: UrlCheck) -> Config:
+    """A configuration of one receiver alone, that has such a name: it can be told whatever else is wrong.
+
+    Raises:
+        ConfigurationError: all that is wrong with it; its secrets must be there.
+    """
+    document = load_yaml(path)
+    [place, *_] = (loc[:-1] for loc, one in _named(document, "receivers") if one == name)
+    context = ValidationContext(path.parent, secrets=True)
+    receiver = validate(document, ReceiverSettings, at=place, context=context)
+    if problems := [*_problems_of_urls(document, place, receiver, url_check)]:
+        raise ConfigurationError(problems)
+    return Config(
+        path=path,
+        database=SecretUrl(DEFAULT_DATABASE),
+        samples=SampleSettings(),
+        sources=(),
+        rules=(),
+        receivers=(receiver,),
+        routes=(),
+        times={},
+        http=None,
+        document=document,
+    )
 
 
 def load_patience(path: Path) -> Duration:
@@ -137,10 +175,12 @@ def _told_already(
         return None
 
 
-def _database(document: Document, context: ValidationContext, problems: list[Problem]) -> SecretUrl | None:
+def _database(
+    document: Document, context: ValidationContext, problems: list[Problem], *, writes: bool
+) -> SecretUrl | None:
     part = _told_already(document, _DatabaseOnly, context)
     try:
-        return None if part is None else checked_database(document, part.database)
+        return None if part is None else checked_database(document, part.database, writes=writes)
     except ConfigurationError as error:
         problems += error.problems
         return None
@@ -214,13 +254,19 @@ def _twice(document: Document, what: str, names: Iterable[tuple[Loc, str]]) -> I
 def _url_problems(document: Document, context: ValidationContext, check: UrlCheck) -> Iterator[Problem]:
     part = _told_already(document, _ReceiversOnly, context)
     for at, receiver in enumerate(part.receivers if part else ()):
-        for index, url in enumerate(receiver.urls):
-            try:
-                wrong = check(url.reveal())
-            except SecretUnavailable:
-                continue  # told by validation, where secrets must be there
-            if wrong is not None:
-                yield document.problem(("receivers", at, "urls", index), f"urls[{index}]: {wrong}")
+        yield from _problems_of_urls(document, ("receivers", at), receiver, check)
+
+
+def _problems_of_urls(
+    document: Document, at: Loc, receiver: ReceiverSettings, check: UrlCheck
+) -> Iterator[Problem]:
+    for index, url in enumerate(receiver.urls):
+        try:
+            wrong = check(url.reveal())
+        except SecretUnavailable:
+            continue  # told by validation, where secrets must be there
+        if wrong is not None:
+            yield document.problem((*at, "urls", index), f"urls[{index}]: {wrong}")
 
 
 def _template_problems(document: Document, context: ValidationContext) -> Iterator[Problem]:

@@ -13,8 +13,10 @@ from structlog.typing import Processor
 from watcher.document.secrets import MASK
 
 _SHORT: Final = 4
-"""A secret of fewer characters is masked only where it stands as a word, and not in base64, where it would be
-a letter or two: more would eat any text."""
+"""A secret of fewer characters is not masked in base64, where it would be a letter or two of any text."""
+_WORD: Final = 6
+"""One of fewer is masked only where it stands as a word: `***istrator` would spoil the text and tell the
+password."""
 
 
 def redact(text: str, secrets: Collection[str]) -> str:
@@ -60,13 +62,15 @@ def _masked(value: Any, secrets: Collection[str]) -> Any:  # noqa: ANN401 - a lo
 
 @lru_cache(maxsize=8)
 def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
-    forms = {form.strip() for secret in secrets for form in _forms(secret)} - {""}
-    longest_first = sorted(forms, key=lambda form: (-len(form), form))
-    return re.compile("|".join(map(_literal, longest_first))) if forms else None
+    forms = {form.strip(): len(form.strip()) < _WORD for secret in secrets for form in _forms(secret)}
+    forms |= dict.fromkeys((form for secret in secrets for form in _in_base64(secret)), False)
+    longest_first = sorted(forms.keys() - {""}, key=lambda form: (-len(form), form))
+    found = [_literal(form, word=forms[form]) for form in longest_first]
+    return re.compile("|".join(found)) if found else None
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Fifteen at most."""
+    """Seven at most."""
     if not secret.strip():
         return
     coded = secret.encode("utf-8", "surrogateescape")
@@ -74,16 +78,17 @@ def _forms(secret: str) -> Iterator[str]:
     yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
     escaped = repr(f'"{secret}')[2:-1]  # with a double quote in it, it stands in single quotes
     yield from (escaped, escaped.replace("\\'", "'"), repr(coded)[2:-1])
-    if len(coded) >= _SHORT:
-        yield from _in_base64(coded)
 
 
-def _in_base64(coded: bytes) -> Iterator[str]:
+def _in_base64(secret: str) -> Iterator[str]:
     """Without padding, which some leave out: alone, and within more, as Basic authentication sends it.
 
     What stands before it shifts its bits in one of three ways. Characters it shares with its neighbours are
     left out.
     """
+    coded = secret.encode("utf-8", "surrogateescape")
+    if not secret.strip() or len(coded) < _SHORT:
+        return
     for encode in (b64encode, urlsafe_b64encode):
         yield encode(coded).decode().rstrip("=")
         for before in range(3):
@@ -91,6 +96,6 @@ def _in_base64(coded: bytes) -> Iterator[str]:
             yield encode(bytes(before) + coded).decode()[first:last]
 
 
-def _literal(form: str) -> str:
+def _literal(form: str, *, word: bool) -> str:
     words = r"\s+".join(map(re.escape, form.split()))
-    return rf"(?<!\w){words}(?!\w)" if len(form) < _SHORT else words
+    return rf"(?<!\w){words}(?!\w)" if word else words

@@ -47,7 +47,7 @@ class BinLane:
         self.member = np.zeros(0, np.bool_)
         self.rows: Rows = np.zeros(0, np.intp)
         """The track's rows of the casting's groups."""
-        self.totals = Totals()
+        self.totals = Totals(reach.window)
         self._roles = roles
         self._longest = reach.window
         """Most windows that are asked for are no longer."""
@@ -66,7 +66,7 @@ class BinLane:
 
     def bind(self, rows: Rows) -> Rows:
         """Take the rows of the casting's groups; those that nothing speaks for any more."""
-        left = np.setdiff1d(self.rows, rows)
+        left = rows[:0] if rows is self.rows else np.setdiff1d(self.rows, rows)
         self.rows = rows
         self.admit(rows)
         self._build()

@@ -31,7 +31,7 @@ from watcher.engine.lifecycle import (
 )
 from watcher.engine.lives import Lives
 from watcher.engine.toll import Toll, tolls
-from watcher.model.rule import Rule
+from watcher.model.rule import Flapping, Rule
 from watcher.model.sample import Instants
 from watcher.model.time import Instant
 
@@ -48,6 +48,7 @@ class Course:
     def __init__(self, rule: Rule) -> None:
         """Nothing has happened to any row."""
         self.holds = Holds.of(rule)
+        self._flapping = rule.flapping
         self.present = Lives(self.holds.slots)
         self.frozen = Lives(self.holds.slots)
         self.frozen_at: Instant = NEVER
@@ -62,10 +63,12 @@ class Course:
         """By row and start, what these amount to by then."""
         self.ended: set[int] = set()
         """Rows of these in which one is over."""
+        self.flapping: set[int] = set()
+        """Rows of which an open episode flaps."""
         self.fold: Fold | None = None
         self.taken = 0
         """Bins that were taken one by one: the others changed nothing."""
-        self.finished: list[tuple[int, Episode]] = []
+        self.finished: list[tuple[int, Episode, Toll]] = []
         """Episodes that have become final since they were last collected."""
         self.stepped_to = Bin(NEVER, NEVER, BLIND)
         """The last bin, in event order, that `present` has taken."""
@@ -92,7 +95,7 @@ class Course:
             self._reach(block)
         if again.size:
             affected |= self._replay(None if all_again else again, tape)
-        return affected
+        return self._weighed(affected)
 
     def dismiss(self, rows: Collection[int], at: Instant, tape: Tape) -> set[int]:
         """Let a person end what goes on in some rows, as of a time; rows whose episodes may differ.
@@ -207,7 +210,33 @@ class Course:
         self._blind.append(now)
         block = blind([now])
         self._reach(block)
-        return self._step([block], _NO_ROWS)
+        return self._weighed(self._step([block], _NO_ROWS))
+
+    def _weighed(self, affected: set[int]) -> set[int]:
+        """These rows, and those whose episode flaps no more; of each episode whether it does.
+
+        What is open does as of its last known bin: to be unknown steadies nothing.
+        """
+        if self._flapping is None:
+            return affected
+        for row in affected | self.flapping:
+            held = self.episodes.get(row, [])
+            for place, one in enumerate(held):
+                flaps = self._flaps(row, one, self._flapping)
+                if flaps != one.flapping:
+                    held[place] = replace(one, flapping=flaps)
+                    affected.add(row)
+            if held and held[-1].flapping and held[-1].resolved_at is None:
+                self.flapping.add(row)
+            else:
+                self.flapping.discard(row)
+        return affected
+
+    def _flaps(self, row: int, episode: Episode, flapping: Flapping) -> bool:
+        until = flapping.until(episode.comebacks)
+        if until is None or episode.resolved_at is not None:
+            return until is not None and (episode.resolved_at or 0) < until
+        return int(self.present.take(np.array([row])).known_at[0]) < until
 
     # --- telling, and forgetting
 
@@ -245,7 +274,7 @@ class Course:
 
     def _sum_up(self, tape: Tape) -> None:
         """Add up for good what is behind the frozen edge."""
-        held = [(row, episodes[-1]) for row, episodes in self.settled.items() if episodes]
+        held = [(row, one) for row, episodes in self.settled.items() for one in episodes]
         found = tolls(held, self.tolls, tape, self.frozen_at)
         self.tolls = {(row, one.opened_at): toll for (row, one), toll in zip(held, found, strict=True)}
 
@@ -260,7 +289,8 @@ class Course:
             while held and self._is_final(row, held):
                 over = held.pop(0)
                 same = [one for one in self.episodes.get(row, ()) if one.opened_at == over.opened_at]
-                self.finished += [(row, one) for one in same or [over]]
+                toll = self.tolls[row, over.opened_at]
+                self.finished += [(row, one, toll) for one in same or [over]]
                 for kept in (self.episodes, self.told):
                     taken_from(kept, row, over)
             if not held:
@@ -337,7 +367,8 @@ class Course:
         joined(self.settled, other.settled, places)
         self.tolls = {(int(places[row]), at): one for (row, at), one in other.tolls.items()} | self.tolls
         self.ended = {row for row, held in self.settled.items() if held[0].resolved_at is not None}
-        self.finished += [(int(places[row]), episode) for row, episode in other.finished]
+        self.flapping |= {int(places[row]) for row in other.flapping}
+        self.finished += [(int(places[row]), one, toll) for row, one, toll in other.finished]
         self.stepped_to = max(self.stepped_to, other.stepped_to, key=in_order)
         self.hands |= {(at, int(places[row])) for at, row in other.hands}
         self._blind = sorted({*self._blind, *other._blind})  # noqa: SLF001 - of the same class

@@ -1,4 +1,4 @@
-"""The same time of day, over the last days: a profile of slots of ten minutes, learned bin by bin."""
+"""The same time of day, over the last days: a profile of slots of half an hour, learned bin by bin."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,7 +11,7 @@ from watcher.engine.median import median
 from watcher.model.sample import Floats
 from watcher.model.time import DAY, MINUTE, Duration, Instant
 
-PLACE: Final[Duration] = 10 * MINUTE
+PLACE: Final[Duration] = 30 * MINUTE
 PLACES: Final = DAY // PLACE
 DAYS: Final = 7
 AHEAD: Final = PLACES // 2

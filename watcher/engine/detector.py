@@ -10,7 +10,7 @@ last axes, and never asks for a column's length.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
@@ -22,6 +22,7 @@ from watcher.model.incident import Evidence
 from watcher.model.labels import LabelSet
 from watcher.model.sample import Exemplar, Floats, Instants
 from watcher.model.time import MINUTE, Duration, Instant
+from watcher.model.words import number
 
 Readings: TypeAlias = NDArray[np.int8]
 Usual: TypeAlias = Mapping[str, Floats]
@@ -228,6 +229,8 @@ class Verdict:
     """By cell, a `Severity`; 0, and None for all, is the rule's own."""
     of: Floats | None = None
     """Events of the bin of which `seen` is a share: those beyond `expected` are hurt. None: no share."""
+    gauge: bool = False
+    """`seen` is no share, but how far from `expected` it was at worst is worth telling (`Detector.worst`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +295,13 @@ class Detector(Protocol):
         """Every question asked of one row of one bin, in the order they are asked."""
         ...
 
+    def worst(self, found: Evidence) -> Evidence:
+        """The worst reading of an episode as `explain` would say it: asked of a `gauge` alone.
+
+        `found` is of one bin, its `seen` and `expected` as in the verdict.
+        """
+        ...
+
 
 class Plain:
     """What a detector without memory or a sense of the usual need not write; also the plainest gates."""
@@ -313,6 +323,10 @@ class Plain:
         """Written by each detector."""
         raise NotImplementedError
 
+    def worst(self, found: Evidence) -> Evidence:
+        """The bare figures."""
+        return beside(found, number(found.seen or 0.0), number(found.expected or 0.0))
+
     def gates(self, panel: Panel, usual: Usual, row: int) -> Sequence[Gate]:
         """Whether there is a reading, and whether it is a breach."""
         verdict = self.judge(panel, usual)
@@ -323,6 +337,11 @@ class Plain:
         is_breach = reading in {BREACH, URGENT, SUSTAINED}
         breach = Gate("limit", is_breach, seen, limit, "the value is beyond its limit")
         return known, breach
+
+
+def beside(found: Evidence, seen: str, expected: str, *, joint: str = "usually") -> Evidence:
+    """Evidence in words: ``3 a minute, usually 120``."""
+    return replace(found, text=f"{seen}, {joint} {expected}", words={"seen": seen, "expected": expected})
 
 
 def _figures(verdict: Verdict, row: int) -> tuple[float | None, float | None]:

@@ -27,7 +27,7 @@ from watcher.model.snapshot import EngineDump
 
 Json: TypeAlias = Any
 
-FORMAT: Final = 6
+FORMAT: Final = 7
 _GRID: Final = (
     "phase", "metrics", "born", "serial", "low", "high", "judged_to", "accept_from", "late", "exemplars",
 )  # fmt: skip
@@ -37,14 +37,14 @@ _GROUPS: Final = ("left", "spare")
 _PAST: Final = ("learned", "memory", "held", "stale", "recalled", "columns")
 _COURSE: Final = (
     "present", "frozen", "frozen_at", "episodes", "told", "fold", "finished", "stepped_to", "_blind", "hands",
-    "settled", "ended", "tolls",
+    "settled", "ended", "tolls", "flapping",
 )  # fmt: skip
 _BINS: Final = ("watermark", "first", "member", "rows", "_touched", "_is_recast")
 _INSTANTS: Final = (
     "watermark", "first", "member", "starts", "answered_at", "_cells", "_stood", "_fill_from", "_changed",
 )  # fmt: skip
 _ROSTER: Final = ("watermarks", "vendors", "names", "sighted", "down")
-_GUARD: Final = ("counts", "_present")
+_GUARD: Final = ("counts", "reached", "_present")
 _STREAM: Final = ("_settled", "_leapt")
 _GROWTH: Final = ("_begun", "_day", "_minute", "_left")
 

@@ -308,7 +308,7 @@ class Engine:
         up = batch.values[:, batch.metrics.index(("watcher_up", ())), :]
         for e, entity in enumerate(batch.entities):
             key = (batch.source, dict(entity).get("stream", ""))
-            for b, start in enumerate(batch.starts.tolist()):
+            for b, start in enumerate(batch.starts[batch.starts < batch.settled_until].tolist()):
                 end = start + batch.width
                 self._roster.sighted[key] = max(self._roster.sighted.get(key, NEVER), end)
                 if up[b, e] == 0:

@@ -50,6 +50,8 @@ class Episode:
     """When it last did, `KEPT` times at most."""
     back_in: Bin | None = None
     """The bin in which it was known to be back."""
+    flapping: bool = False
+    """It came back so often, and so lately, that it flaps: at present, or as of its end."""
 
     @property
     def told_severity(self) -> Severity | None:
@@ -133,6 +135,8 @@ def _follows(ended: Episode, other: Episode) -> bool:
 
 def _new(episode: Episode) -> Iterator[Difference]:
     yield Difference(Change.OPENED, episode, None)
+    if episode.flapping:
+        yield Difference(Change.FLAPPING, episode, episode)
     if episode.resolved_at is not None:
         yield Difference(Change.RESOLVED, episode, episode)
 
@@ -145,7 +149,10 @@ def _changed(was: Episode, now: Episode) -> Iterator[Difference]:
         yield Difference(Change.MOVED, now, was)
     if now.noted and not was.noted:
         yield Difference(Change.UNJUDGED, now, was)
-    if was.resolved_at is None and now.resolved_at is not None:
+    is_over = was.resolved_at is None and now.resolved_at is not None
+    if is_over and was.flapping != now.flapping:
+        yield _flap(was, now)
+    if is_over:
         yield Difference(Change.RESOLVED, now, was)
     elif was.resolved_at is not None and now.resolved_at is None:
         yield Difference(Change.REOPENED, now, was)
@@ -153,6 +160,12 @@ def _changed(was: Episode, now: Episode) -> Iterator[Difference]:
         _figures(was) != _figures(now) or (is_other and now.resolved_at)
     ):
         yield Difference(Change.MOVED, now, was)
+    if was.flapping != now.flapping and not is_over:
+        yield _flap(was, now)
+
+
+def _flap(was: Episode, now: Episode) -> Difference:
+    return Difference(Change.FLAPPING if now.flapping else Change.STEADY, now, was)
 
 
 def _is_other_severity(was: Episode, now: Episode) -> bool:

@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Final, TypeAlias
 
 from watcher.engine.episodes import Episode
+from watcher.engine.toll import NOTHING, Tally, Toll
 from watcher.model.incident import Resolution
 from watcher.model.labels import LabelSet
 from watcher.model.rule import Severity
@@ -38,6 +39,8 @@ class Leaf:
 
     key: LabelSet
     episode: Episode
+    toll: Toll | None = None
+    """What it amounts to, where that is final."""
 
     @property
     def id(self) -> LeafId:
@@ -66,6 +69,8 @@ class Extent:
     """Of these."""
     ended_at: Instant | None = None
     """And when the last of them ended."""
+    tally: Tally = NOTHING
+    """And what they amount to."""
 
     @property
     def keys(self) -> frozenset[LabelSet]:
@@ -82,18 +87,22 @@ class Extent:
 
     @property
     def episode(self) -> Episode:
-        """From when the group came to explain to the end of its last leaf."""
+        """From when the group came to explain to the end of its last leaf.
+
+        It flaps where all that stands of it does; once over, where what ended last did.
+        """
         episodes = [leaf.episode for leaf in self.leaves.values()]
         standing = [one for one in episodes if one.resolved_at is None]
         highest = max([self.highest, *(one.highest or Severity.INFO for one in episodes)])
         present = max((one.severity or Severity.INFO for one in standing), default=highest)
         opened = Episode(self.opened_at, severity=present, highest=highest)
         if standing:
-            return opened
+            return replace(opened, flapping=all(one.flapping for one in standing))
         last = max(episodes, key=lambda one: (one.resolved_at or 0, one.opened_at), default=None)
         end = max(self.ended_at or self.opened_at, (last.resolved_at or 0) if last else 0, self.opened_at)
         reason = last.resolution if last else None
-        return opened.ended(end, reason or Resolution.RECOVERED, None)
+        flaps = last is not None and last.flapping
+        return replace(opened, flapping=flaps).ended(end, reason or Resolution.RECOVERED, None)
 
 
 GroupsOf: TypeAlias = Callable[[LabelSet], Sequence[Group]]

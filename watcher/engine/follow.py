@@ -17,11 +17,12 @@ State: TypeAlias = dict[str, Floats]
 """`[rows]` columns by the names of `COLUMNS`; NaN where a row has none yet."""
 
 COLUMNS: Final = (
-    "level", "spread", "slow_spread", "size", "far_spread", "season", "negative", "bins", "since_gap", "last",
+    "level", "spread", "slow_spread", "size", "power", "far_spread", "season", "negative", "bins",
+    "since_gap", "last",
 )  # fmt: skip
 """What a row's state is: the level expected of it, mean strays from it (of late, and of days) and from its
-season, its size, its season when last seen, whether it was ever negative, how many bins came, how many since
-the last gap, and the number of the last one."""
+season, its mean size and the root of its mean square, its season when last seen, whether it was ever
+negative, how many bins came, how many since the last gap, and the number of the last one."""
 
 MODULUS: Final = 1 << 22
 """Bins are numbered modulo this, so that a 32-bit float holds the number."""
@@ -38,7 +39,7 @@ LEAST: Final = 12.0
 FAR_SHARE: Final = 0.4
 """Of the spread of days: the spread of late counts no smaller."""
 GRAIN: Final = 0.01
-"""Of a series' size: what it strays by less is nothing."""
+"""Of a series' bulk: what it strays by less is nothing."""
 TINY: Final = 1e-9
 LARGEST: Final = 1e30
 """What is larger is no reading of anything, and would not fit into memory."""
@@ -46,10 +47,12 @@ SOME: Final = 0.05
 """Of a series' size: smaller seasons count as this when the level is moved in proportion to them."""
 MOST_LIFT: Final = 5.0
 """So many times as far as the season moves the level at most."""
-MOST_GROWTH: Final = 1e3
-"""A bin counts as no larger than so many times the size."""
+MOST_GROWTH: Final = 30.0
+"""A bin counts as no larger than so many times the bulk: one that is absurd blinds nobody for weeks."""
 DAYS: Final = 5.0
 """What is slow follows within so many days."""
+MONTH: Final = 30.0
+"""And how large a series is within so many: what comes once a week is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +61,15 @@ class Pace:
 
     lately: float
     slowly: float
+    hardly: float
     caution: float
     """How much slower while a bin strays beyond its limit."""
 
     @staticmethod
     def of(*, memory: float, day: float, caution: float) -> "Pace":
         """Of bins that make up what is lately, and bins a day."""
-        return Pace(1 / max(LEAST, memory), 1 / max(50.0, DAYS * day), caution)
+        slowly, hardly = (1 / max(50.0, days * day) for days in (DAYS, MONTH))
+        return Pace(1 / max(LEAST, memory), slowly, hardly, caution)
 
 
 def filled(column: Floats) -> Floats:
@@ -91,15 +96,25 @@ def carried(state: Mapping[str, Floats], season: Floats) -> Floats:
     return moved
 
 
+def bulk(state: Mapping[str, Floats]) -> Floats:
+    """The size of the bins that make up most of a series: its mean size, each bin weighed by its own.
+
+    Of a steady series hardly more than its mean; of one that is nothing but for bursts, that of a burst.
+    """
+    size = state["size"]
+    own: Floats = np.divide(state["power"] ** 2, size, out=np.zeros_like(size), where=size > 0)
+    return own
+
+
 def grain(state: Mapping[str, Floats]) -> Floats:
     """The spread a stray is measured by."""
     spread = np.fmax(state["spread"], FAR_SHARE * state["slow_spread"])
-    return spread + GRAIN * state["size"] + TINY
+    return spread + GRAIN * bulk(state) + TINY
 
 
 def far_grain(state: Mapping[str, Floats]) -> Floats:
     """The spread a stray from the season is measured by."""
-    return state["far_spread"] + GRAIN * state["size"] + TINY
+    return state["far_spread"] + GRAIN * bulk(state) + TINY
 
 
 def step(state: State, value: Floats, season: Floats, *, number: int, limit: Floats, pace: Pace) -> State:
@@ -112,12 +127,15 @@ def step(state: State, value: Floats, season: Floats, *, number: int, limit: Flo
     by, wide = np.abs(stray), grain(state)
     fresh = bins < FIRST
     rate = np.where(by > limit * wide, pace.lately * pace.caution, np.maximum(pace.lately, 1 / (bins + 1)))
-    slowly = np.maximum(pace.slowly, 1 / (bins + 1))
+    slowly, hardly = np.maximum(pace.slowly, 1 / (bins + 1)), np.maximum(pace.hardly, 1 / (bins + 1))
     moved = np.where(fresh, stray, np.clip(stray, -CLIP * wide, CLIP * wide))
     widest = np.where(fresh, by, np.minimum(by, CLIP_SPREAD * wide))
     slow_wide = np.fmax(state["slow_spread"], wide)
     far = np.abs(value - season)
     far_wide = np.where(np.isfinite(state["far_spread"]), far_grain(state), far)
+    most = np.where(state["size"] > 0, MOST_GROWTH * bulk(state), LARGEST)
+    size = np.minimum(np.abs(value), most)
+    square = _toward(state["power"] ** 2, size**2, hardly, first=size**2)
     gap = (number - state["last"]) % MODULUS > 1
     came = {
         "level": level + rate * moved,
@@ -125,14 +143,8 @@ def step(state: State, value: Floats, season: Floats, *, number: int, limit: Flo
         "slow_spread": _toward(
             state["slow_spread"], np.minimum(by, CLIP_SLOW * slow_wide), slowly, first=state["spread"]
         ),
-        "size": _toward(
-            state["size"],
-            np.where(
-                state["size"] > 0, np.minimum(np.abs(value), MOST_GROWTH * state["size"]), np.abs(value)
-            ),
-            slowly,
-            first=np.abs(value),
-        ),
+        "size": _toward(state["size"], size, hardly, first=size),
+        "power": np.sqrt(square),
         "far_spread": _toward(state["far_spread"], np.minimum(far, CLIP_SLOW * far_wide), slowly, first=far),
         "negative": np.where((state["negative"] == 1) | (value < 0), 1.0, 0.0),
         "bins": np.minimum(bins + 1, MODULUS),

@@ -21,6 +21,8 @@ class Groups:
         """Rows that no series speaks for any more, and since when."""
         self.spare: list[int] = []
         """Rows that are free."""
+        self.edition = 0
+        """Rises whenever a row gets another group, or none."""
 
     def unknown(self, keys: Sequence[LabelSet]) -> int:
         """How many of some groups have no row."""
@@ -34,6 +36,7 @@ class Groups:
                 if row == len(self.keys):
                     self.keys.append(key)
                 self.keys[row], self.index[key] = key, row
+                self.edition += 1
         rows = np.array([self.index[key] for key in keys], np.intp)
         if self.left:
             for row in self.left.keys() & set(rows.tolist()):
@@ -48,5 +51,6 @@ class Groups:
         for row in free:
             del self.left[row], self.index[self.keys[row]]
             self.keys[row] = ()
+            self.edition += 1
         self.spare += free
         return np.array(free, np.intp)

@@ -16,7 +16,7 @@ from watcher.engine.growth import Growth
 from watcher.engine.limits import Limits, Reason
 from watcher.model.labels import LabelSet
 from watcher.model.sample import Exemplar, MetricKey, SampleBatch
-from watcher.model.time import DAY, MINUTE, Duration, Instant
+from watcher.model.time import DAY, HOUR, MINUTE, Duration, Instant
 
 __all__ = ["Guard", "Notice", "Reason", "Said", "StreamGuard", "Trouble"]
 
@@ -24,8 +24,12 @@ AHEAD: Final[Duration] = 5 * MINUTE
 """How far clocks may be apart: a bin may end so long, and its own width, after it was fetched."""
 BEFORE: Final[Duration] = 400 * DAY
 """Nothing is read that far back."""
-LEAP: Final[Duration] = DAY
-"""Settled so much further than before is believed when a second batch says so: clocks are set right again."""
+LEAP: Final[Duration] = 12 * HOUR
+"""Settled so much further than before, and than the vendor's bins: a clock that was set, or a pause."""
+BELIEVED: Final[Duration] = 15 * MINUTE
+"""What all batches say for so long, by their own time, was a pause: clocks are set right again sooner."""
+_OWN: Final = ("watcher_", "http_probe_", "tls_")
+"""What the agent dates itself: it proves nothing about the agent's clock."""
 QUIET: Final[Duration] = 15 * MINUTE
 """Without any for so long, by the time of the batches, it is over."""
 
@@ -92,6 +96,8 @@ class Guard:
         self.firsts: dict[tuple[str, str, Reason], Said] = {}
         """The first of each."""
         self.streams: dict[tuple[str, str], StreamGuard] = {}
+        self.reached: dict[str, Instant] = {}
+        """By source: the end of the newest bin that its vendor dated."""
         self._present: dict[tuple[str, str], dict[Reason, Trouble]] = {}
         self._notices: list[Notice] = []
 
@@ -104,13 +110,24 @@ class Guard:
         key = (batch.source, batch.stream)
         if (stream := self.streams.get(key)) is None:
             stream = self.streams[key] = StreamGuard()
-        clean, refused = stream.admit(batch) if values else stream.admit_tables(batch)
+        reached = self._reach(batch)
+        clean, refused = stream.admit(batch, reached) if values else stream.admit_tables(batch, reached)
         for refusal in refused:
             self.firsts.setdefault((*key, refusal.reason), refusal.first)
             self._count(key, refusal.reason, refusal.count, batch.fetched_at)
         if key in self._present:
             self._recover(key, batch.fetched_at)
         return clean
+
+    def _reach(self, batch: SampleBatch) -> Instant | None:
+        """How far the bins of its source's vendor go, of those that can be."""
+        before = self.reached.get(batch.source)
+        if not (batch.width and len(batch.starts) and batch.metrics) or batch.metrics[0][0].startswith(_OWN):
+            return before
+        if (last := int(batch.starts.max())) > batch.fetched_at + AHEAD:
+            return before
+        end = self.reached[batch.source] = max(last + batch.width, before or 0)
+        return end
 
     def notices(self) -> list[Notice]:
         """What began and what is over since this was last asked, each once."""
@@ -149,23 +166,27 @@ class StreamGuard:
         self.keys = Growth[MetricKey]()
         self._settled: Instant | None = None
         self._leapt: Instant | None = None
-        """Where the batch before wanted to leap to."""
+        """When the first of the batches came that want to leap, and nothing else since."""
         self._is_whole = True
         """Whether nothing of the newest batch's tables was refused."""
 
-    def admit(self, batch: SampleBatch) -> tuple[SampleBatch, list[Refusal]]:
-        """The batch as it may be judged, and what was refused, counted."""
-        batch, refused = self.admit_tables(batch)
+    def admit(self, batch: SampleBatch, reached: Instant | None = None) -> tuple[SampleBatch, list[Refusal]]:
+        """The batch as it may be judged, and what was refused, counted.
+
+        `reached` is how far the bins go that the source's vendor has dated.
+        """
+        batch, refused = self.admit_tables(batch, reached)
         batch, impossible = self._possible(self._as_known(batch) if self._is_whole else batch)
         return batch, [*refused, *impossible]
 
-    def admit_tables(self, batch: SampleBatch) -> tuple[SampleBatch, list[Refusal]]:
+    def admit_tables(
+        self, batch: SampleBatch, reached: Instant | None = None
+    ) -> tuple[SampleBatch, list[Refusal]]:
         """The same without a look at its values."""
-        refused: list[Refusal] = []
-        for check in (self._in_time, self._settling, self._grown):
-            batch, found = check(batch)
-            refused += found
-        return batch, refused
+        batch, refused = self._in_time(batch)
+        batch, leap = self._settling(batch, reached)
+        batch, grown = self._grown(batch)
+        return batch, [*refused, *leap, *grown]
 
     def _in_time(self, batch: SampleBatch) -> "_Checked":
         """Bins that had not ended when they were fetched, and such of another age."""
@@ -189,23 +210,30 @@ class StreamGuard:
         batch = replace(batch, starts=batch.starts[kept], values=batch.values[kept], complete=whole)
         return batch, refused
 
-    def _settling(self, batch: SampleBatch) -> "_Checked":
-        """A watermark is never dragged ahead by a clock that jumped."""
-        most = batch.fetched_at + AHEAD + batch.width
-        wanted = batch.settled_until
-        before, self._settled = self._settled, max(self._settled or wanted, min(wanted, most))
-        jump = [Refusal(Reason.CLOCK_JUMP, 1, Said(batch.width, wanted - batch.width))]
-        if wanted > most:
-            return replace(batch, settled_until=batch.fetched_at), jump
-        if before is None or wanted - before <= LEAP:
+    def _settling(self, batch: SampleBatch, reached: Instant | None) -> "_Checked":
+        """A watermark is never dragged ahead by a clock that was set.
+
+        Neither the vendor's clock nor the agent's own: a leap is believed as far as the vendor's bins go, and
+        further once all batches have said so for `BELIEVED`. Until then no bin counts as settled that is not.
+        """
+        most, wanted = batch.fetched_at + AHEAD + batch.width, batch.settled_until
+        before = wanted if self._settled is None else self._settled
+        until = batch.fetched_at if wanted > most else wanted
+        proven = max(before, before if reached is None else reached)
+        if until - proven <= LEAP or self._is_believed(batch.fetched_at):
             self._leapt = None
+        else:
+            self._leapt = batch.fetched_at if self._leapt is None else min(self._leapt, batch.fetched_at)
+            until = proven
+        self._settled = max(before, min(until, most))
+        if until == wanted:
             return batch, ()
-        ends = int(batch.starts.max()) + batch.width if len(batch.starts) else before
-        if wanted - max(ends, before) <= LEAP or self._leapt is not None:
-            self._leapt = None
-            return batch, ()
-        self._leapt, self._settled = wanted, before
-        return replace(batch, settled_until=max(ends, before)), jump
+        jump = Refusal(Reason.CLOCK_JUMP, 1, Said(batch.width, wanted - batch.width))
+        return replace(batch, settled_until=until), [jump]
+
+    def _is_believed(self, at: Instant) -> bool:
+        """Whether a leap has been said for long by now."""
+        return self._leapt is not None and at - self._leapt >= BELIEVED
 
     def _grown(self, batch: SampleBatch) -> "_Checked":
         """No more new series than a vendor can have; the known ones are judged on."""

@@ -80,9 +80,13 @@ def stop(gates: Sequence[Gate]) -> Gate | None:
     return next((gate for gate in gates if not gate.passed), None)
 
 
-def stopped_by(gate: Gate) -> str:
-    """A gate that was not passed, in words."""
+def stopped_by(gate: Gate, found: Judged | None = None) -> str:
+    """A gate that was not passed, in words; of the bin that it is of, what that lacks."""
     told = figures(gate)
+    if gate.name == "known":
+        lacks = found.evidence.text.removeprefix(f"{READINGS[UNKNOWN]}: ") if found is not None else ""
+        why = f"this does not hold: {gate.text}" if lacks in {"", READINGS[UNKNOWN]} else lacks
+        return f"stopped by `known`, as the bin cannot be judged: {why}"
     return f"stopped by `{gate.name}`: {gate.text}" + (f" ({told})" if told else "")
 
 
@@ -143,5 +147,8 @@ def _evidence(track: Track, bin_: Bin, look: Look, missing: Sequence[str]) -> Ev
     """As it would be told; of what is unknown, which parts are."""
     if look.verdict.reading[look.at] != UNKNOWN:
         return track.detector.explain(look.panel, look.verdict, look.at, bin_.start)
-    text = f"unknown: the vendor said nothing of {', '.join(missing)}" if missing else "unknown"
+    match = track.rule.match
+    needed = [role for role in missing if not track.detector.roles[role].optional] or missing
+    lacks = dict.fromkeys(match[role].metric for role in needed if role in match)
+    text = f"unknown: the vendor said nothing of {', '.join(lacks)}" if lacks else "unknown"
     return Evidence(bin_.start, bin_.end, text=text)

@@ -8,7 +8,7 @@ import numpy as np
 from watcher.engine.arrays import scattered, widened
 from watcher.engine.blocks import Block, Hurts
 from watcher.engine.lifecycle import SKIP, Codes, Rows
-from watcher.engine.toll import NO_HURTS, patched
+from watcher.engine.toll import NO_HURTS, differing, patched
 from watcher.model.sample import Instants
 from watcher.model.time import Duration, Instant
 
@@ -23,6 +23,7 @@ class Judged:
         self.codes: Codes = np.zeros((0, 0), np.int8)
         self.hurts: dict[Instant, Hurts] = {}
         """By start, of bins in which any row breaches."""
+        self._differ: list[tuple[Instant, Rows]] = []
 
     def __contains__(self, start: Instant) -> bool:
         at = int(np.searchsorted(self.starts, start))
@@ -67,6 +68,13 @@ class Judged:
             both = now if rows is None or not len(held[0]) else patched(held, rows, now)
             if len(both[0]):
                 self.hurts[start] = both
+            if len(held[0]) or len(both[0]):
+                self._differ.append((start, differing(held, both)))
+
+    def restated(self) -> list[tuple[Instant, Rows]]:
+        """By start, the rows whose breaching cells have become other ones since this was last asked."""
+        found, self._differ = self._differ, []
+        return found
 
     def breaching(self, since: Instant, until: Instant) -> Iterator[tuple[Instant, Duration, Hurts]]:
         """The breaching cells of the bins that begin in a time."""
@@ -76,6 +84,7 @@ class Judged:
 
     def move(self, places: Rows, rows: int) -> None:
         """Row `i` is now `places[i]`."""
+        self._differ.clear()  # all have been asked for: rows move before bins are judged
         self.codes = scattered(self.codes, places, rows, SKIP)
         for start, (own, figures) in self.hurts.items():
             order = np.argsort(places[own])

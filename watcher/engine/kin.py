@@ -6,10 +6,12 @@ from typing import Final
 
 from watcher.engine.episodes import Difference, Episode, differences
 from watcher.engine.extent import FEWEST, LABELS, Extent, Group, Leaf, LeafId, Sweep, owners
+from watcher.engine.kin_state import ExtentState, KinState
 from watcher.engine.lifecycle import NEVER
 from watcher.engine.members import Members, Tracked, looks_back
 from watcher.engine.places import Places
-from watcher.model.incident import Change, Incident, IncidentKey, Wider
+from watcher.engine.toll import Amount, Tally, amount_of, toll_of
+from watcher.model.incident import Change, Figures, Incident, IncidentKey, Wider
 from watcher.model.labels import LabelSet, label_set
 from watcher.model.rule import Rule, Severity
 from watcher.model.time import DAY, HOUR, Duration, Instant
@@ -38,55 +40,8 @@ class _Told:
     leaves: dict[LeafId, Wider] = field(default_factory=dict)
     sizes: dict[Group, tuple[int, int]] = field(default_factory=dict)
     """Leaves as recorded, and as last told to people."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExtentState:
-    """One `Extent`, as a value that can be written down."""
-
-    group: Group
-    opened_at: Instant
-    members: int
-    leaves: tuple[tuple[LabelSet, Episode], ...]
-    within: Group | None
-    ever: tuple[LabelSet, ...]
-    highest: Severity
-    ended_at: Instant | None
-
-    @classmethod
-    def of(cls, extent: Extent) -> "ExtentState":
-        """Its state."""
-        return cls(
-            extent.group,
-            extent.opened_at,
-            extent.members,
-            leaves=tuple((leaf.key, leaf.episode) for leaf in extent.leaves.values()),
-            within=extent.within,
-            ever=tuple(sorted(extent.ever)),
-            highest=extent.highest,
-            ended_at=extent.ended_at,
-        )
-
-    def extent(self) -> Extent:
-        """The extent it is of."""
-        plain = Extent(self.group, self.opened_at, self.members, {}, self.within, frozenset(self.ever))
-        held = replace(plain, highest=self.highest, ended_at=self.ended_at)
-        return held.joined(Leaf(key, episode) for key, episode in self.leaves)
-
-
-@dataclass(frozen=True, slots=True)
-class KinState:
-    """One `Kin`, as a value that can be written down."""
-
-    edge: Instant
-    base: LabelSet
-    extents: tuple[ExtentState, ...]
-    standing: tuple[ExtentState, ...]
-    finished: tuple[tuple[LabelSet, Episode], ...]
-    told: tuple[tuple[Group, tuple[Episode, ...]], ...]
-    links: tuple[tuple[LabelSet, Instant, IncidentKey, Instant], ...]
-    """Key and start of an episode, and of what explains it."""
-    sizes: tuple[tuple[Group, int, int], ...]
+    amounts: dict[LeafId, Amount] = field(default_factory=dict)
+    """Figures of what is over; a restatement may yet change them."""
 
 
 class Kin:
@@ -98,6 +53,7 @@ class Kin:
         self.extents: Sequence[Extent] = ()
         """In the order they opened."""
         self._places = places
+        self._members = Members(self._groups_of)
         self._standing: list[Extent] = []
         """Those that opened before the edge, as they were there."""
         self._edge: Instant = NEVER
@@ -116,17 +72,13 @@ class Kin:
         if len(leaves) < FEWEST and not self._standing and not self.extents:
             return
         standing = [_as_now(extent, leaves) for extent in self._standing]
-        members = Members(tracks, self._groups_of)
-        swept = Sweep(standing, self._groups_of, members.judged).run(leaves.values(), self._edge)
+        self._members.look(tracks, self._places.edition)
+        swept = Sweep(standing, self._groups_of, self._members.judged).run(leaves.values(), self._edge)
         self.extents = swept.extents
         self._owners = owners(self.extents)
 
     def _leaves(self, tracks: Iterable[Tracked]) -> Iterator[Leaf]:
-        for track in tracks:
-            for row, episodes in track.course.episodes.items():
-                key = track.keys[row]
-                if self._groups_of(key):
-                    yield from (Leaf(key, episode) for episode in episodes)
+        return (Leaf(key, episode) for key, episode in _episodes(tracks) if self._groups_of(key))
 
     def _groups_of(self, key: LabelSet) -> Sequence[Group]:
         """None of the row that speaks for a source's folded groups: it is wider than any."""
@@ -145,7 +97,7 @@ class Kin:
         as long as the bin that ended it may change, which lies `keep_firing_for` behind its end.
         """
         for track in tracks:
-            gone = [Leaf(track.keys[row], episode) for row, episode in track.course.finished]
+            gone = [Leaf(track.keys[row], episode, toll) for row, episode, toll in track.course.finished]
             track.course.finished.clear()
             self._finished += [leaf for leaf in gone if self._groups_of(leaf.key)]
         settled = [max(track.course.open_from, self._waits(track)) for track in tracks]
@@ -165,7 +117,7 @@ class Kin:
                 self._forget(extent)
         final = {one.group for one in lasting if one.opened_at < edge}
         self._standing = [_as_of(one, edge, final) for one in lasting if one.opened_at < edge]
-        over = {leaf.id for leaf in self._finished if not leaf.lasts(edge - 1)}
+        over = {leaf.id: leaf for leaf in self._finished if not leaf.lasts(edge - 1)}
         self._finished = [leaf for leaf in self._finished if leaf.id not in over]
         self._standing = [_folded(extent, over) for extent in self._standing]
         self.extents = lasting
@@ -173,6 +125,9 @@ class Kin:
         known = held | {leaf.id for leaf in self._finished}
         known |= {(self.key_of(extent.group).labels, extent.opened_at) for extent in self.extents}
         self._told.leaves = {leaf: wider for leaf, wider in self._told.leaves.items() if leaf in known}
+        if self._told.amounts:
+            known |= {(key, one.opened_at) for key, one in _episodes(tracks)}
+            self._told.amounts = {one: said for one, said in self._told.amounts.items() if one in known}
 
     def _waits(self, track: Tracked) -> Instant:
         """The longest that is waited for what began or ended before the track's edge to be known."""
@@ -223,6 +178,15 @@ class Kin:
     def forget(self, leaf: LeafId) -> None:
         """It never was, or is another one's."""
         self._told.leaves.pop(leaf, None)
+        self._told.amounts.pop(leaf, None)
+
+    def amounts(self, leaf: LeafId, figures: Figures | None, *, former: LeafId | None = None) -> bool:
+        """Count figures as told; whether they are other ones than were told before."""
+        before = self._told.amounts.pop(former or leaf, None)
+        now = amount_of(figures)
+        if now is not None:
+            self._told.amounts[leaf] = now
+        return now != before
 
     def relinked(self) -> Iterator[LeafId]:
         """Episodes that something else explains than was told."""
@@ -284,14 +248,20 @@ class Kin:
         by_id = {one.id: one for one in incidents if one.id in wider}
         of = [one for one in incidents if one.id not in wider and one.parent_id in wider]
         held = {leaf.id for leaf in self._leaves(tracks)}
+        for one in incidents:
+            self.amounts(_id_of(one), Figures(one.peak, one.affected) if one.over else None)
         for id_, incident in by_id.items():
             leaves = [one for one in of if one.parent_id == id_]
             lasts = incident.resolved_at is None or incident.resolved_at >= self._edge
-            is_held = any((one.key.labels, one.opened_at) in held for one in leaves)
+            is_held = any(_id_of(one) in held for one in leaves)
             if incident.opened_at >= self._edge or lasts or is_held:
-                self._expect(incident, wider[id_], leaves)
+                gone = [one for one in leaves if one.resolved_at is not None and _id_of(one) not in held]
+                gone = [one for one in gone if (one.resolved_at or 0) < self._edge]
+                self._expect(incident, wider[id_], [one for one in leaves if one not in gone], gone)
 
-    def _expect(self, incident: Incident, group: Group, leaves: Sequence[Incident]) -> None:
+    def _expect(
+        self, incident: Incident, group: Group, leaves: Sequence[Incident], gone: Sequence[Incident]
+    ) -> None:
         self._told.extents.setdefault(group, []).append(_episode(incident))
         self._told.extents[group].sort(key=lambda one: one.opened_at)
         size = int(incident.evidence.seen or FEWEST)
@@ -301,7 +271,8 @@ class Kin:
         if incident.opened_at < self._edge:
             held = [Leaf(one.key.labels, _episode(one)) for one in leaves if one.opened_at < self._edge]
             standing = Extent(group, incident.opened_at, size, highest=incident.severity)
-            self._standing.append(standing.joined(held))
+            over = {_id_of(one): Leaf(one.key.labels, _episode(one), toll_of(one)) for one in gone}
+            self._standing.append(_folded(standing.joined([*held, *over.values()]), over))
 
     def state(self) -> KinState:
         """All that it knows, as a value."""
@@ -311,10 +282,11 @@ class Kin:
             base=self._base,
             extents=tuple(map(ExtentState.of, self.extents)),
             standing=tuple(map(ExtentState.of, self._standing)),
-            finished=tuple((leaf.key, leaf.episode) for leaf in self._finished),
+            finished=tuple(self._finished),
             told=tuple((group, tuple(episodes)) for group, episodes in told.extents.items()),
             links=tuple((*leaf, wider.key, wider.opened_at) for leaf, wider in told.leaves.items()),
             sizes=tuple((group, *sizes) for group, sizes in told.sizes.items()),
+            amounts=tuple((*leaf, amount) for leaf, amount in told.amounts.items()),
         )
 
     def stand(self, state: KinState) -> None:
@@ -323,11 +295,12 @@ class Kin:
         self.extents = [one.extent() for one in state.extents]
         self._standing = [one.extent() for one in state.standing]
         self._owners = owners(self.extents)
-        self._finished = [Leaf(key, episode) for key, episode in state.finished]
+        self._finished = list(state.finished)
         self._told = _Told(
             {group: list(episodes) for group, episodes in state.told},
             {(key, opened): Wider(wider, since) for key, opened, wider, since in state.links},
             {group: (recorded, told) for group, recorded, told in state.sizes},
+            {(key, opened): amount for key, opened, amount in state.amounts},
         )
 
 
@@ -335,6 +308,16 @@ def group_of(labels: LabelSet) -> Group | None:
     """The group that a wider incident's labels name; None of other labels."""
     rest = [(name, value) for name, value in labels if name not in _BASE]
     return rest[0] if len(rest) == 1 and rest[0][0] in LABELS else None
+
+
+def _episodes(tracks: Iterable[Tracked]) -> Iterator[tuple[LabelSet, Episode]]:
+    for track in tracks:
+        for row, episodes in track.course.episodes.items():
+            yield from ((track.keys[row], episode) for episode in episodes)
+
+
+def _id_of(incident: Incident) -> LeafId:
+    return incident.key.labels, incident.opened_at
 
 
 def _base_of(labels: LabelSet) -> LabelSet:
@@ -355,6 +338,7 @@ def _as_of(extent: Extent, edge: Instant, final: Collection[Group]) -> Extent:
 
 def _episode(incident: Incident) -> Episode:
     plain = Episode(incident.opened_at, incident.resolved_at, incident.resolution)
+    plain = replace(plain, returns=incident.returns, flapping=incident.flapping)
     return plain.graded(incident.severity, incident.severity, None)
 
 
@@ -363,14 +347,15 @@ def _as_now(extent: Extent, leaves: Mapping[LeafId, Leaf]) -> Extent:
     return replace(extent, leaves={leaf: leaves[leaf] for leaf in extent.leaves if leaf in leaves})
 
 
-def _folded(extent: Extent, over: Collection[LeafId]) -> Extent:
-    """The same, its finished leaves remembered by their keys alone."""
-    gone = [leaf for id_, leaf in extent.leaves.items() if id_ in over]
+def _folded(extent: Extent, over: Mapping[LeafId, Leaf]) -> Extent:
+    """The same, its finished leaves remembered by their keys and what they amount to together."""
+    gone = [over[id_] for id_ in extent.leaves if id_ in over]
     ends = [leaf.episode.resolved_at for leaf in gone if leaf.episode.resolved_at is not None]
     return replace(
         extent,
         leaves={id_: leaf for id_, leaf in extent.leaves.items() if id_ not in over},
         ever=extent.ever | {leaf.key for leaf in gone},
         highest=max([extent.highest, *(leaf.episode.highest or Severity.INFO for leaf in gone)]),
+        tally=extent.tally + Tally.of((one.key, one.episode, one.toll) for one in gone if one.toll),
         ended_at=max([*ends, *([extent.ended_at] if extent.ended_at is not None else [])], default=None),
     )

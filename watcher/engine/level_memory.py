@@ -40,6 +40,12 @@ YOUNG: Final = DAY // 2
 BEST: Final = 0.75
 BELOW_BEST: Final = 0.15
 """Of the newest slots of a young row those are left out that lie this much below its best quarter."""
+BEFORE: Final = (HOUR, 2 * HOUR)
+"""Windows so long are compared with what lies before them, not with slots that they hold themselves."""
+JUST: Final = HOUR
+"""And with so much of it only: in a slow slide all that is older was better."""
+LAG: Final = 2 * SLOT
+"""The newest past is left out, so that a drop is not weighed against its own beginning."""
 _STATE: Final = (
     "known", "off", "weight", "square", "slots", "chance", "steps", "last", "last_requests",
 )  # fmt: skip
@@ -139,9 +145,10 @@ class LevelMemory:
         }
 
     def level(self, recalled: Usual, levels: Levels | None) -> Usual:
-        """The level with its base (that of the hour), the mean of the newest slots, spreads and habit.
+        """The level with its base (that of the hour), means of the newest slots, spreads and habit.
 
-        `level` and `near` are NaN where nothing is known.
+        `near` is of all of them, `near_W` of those before a window of `W` milliseconds (see `near_of`). These
+        and `level` are NaN where nothing is known.
         """
         young, near = _newest(recalled["known"], levels)
         every_weight = recalled["all_weight"] + young["weight"]
@@ -160,7 +167,7 @@ class LevelMemory:
             "base": base,
             # Half of what is better than ever is held for luck.
             "level": base + np.where(off < 0, off, off / 2),
-            "near": near,
+            **near,
             "spread": recalled["spread"],
             "chance": recalled["chance"],
             "habit": recalled["habit"],
@@ -168,18 +175,20 @@ class LevelMemory:
         }
 
 
-def _newest(known: Floats, levels: Levels | None) -> tuple[Mapping[str, Floats], Floats]:
-    """Of rows of which little is known, sums over the newest slots; and the mean of these of all rows."""
-    nothing = np.zeros_like(known)
+def near_of(window: Duration) -> str:
+    """Which mean of the newest slots a trailing window is compared with."""
+    return f"near_{window}" if window in BEFORE else "near"
+
+
+def _newest(known: Floats, levels: Levels | None) -> tuple[Mapping[str, Floats], Mapping[str, Floats]]:
+    """Of rows of which little is known, sums over the newest slots; and means of these of all rows."""
+    nothing, names = np.zeros_like(known), ["near", *map(near_of, BEFORE)]
     if levels is None or not len(levels.starts):
-        return dict.fromkeys(("value", "weight", "known"), nothing), np.full_like(known, np.nan)
+        return dict.fromkeys(("value", "weight", "known"), nothing), dict.fromkeys(names, nothing + np.nan)
     weight, requests = levels.sums["weight"], levels.sums["requests"]
     mean = np.divide(levels.sums["value"], weight, out=np.full_like(weight, np.nan), where=weight > 0)
     trust = np.where(np.isnan(mean), 0, requests / (requests + HALF_WEIGHT))
-    total = trust.sum(axis=0)
-    near = np.divide(
-        (filled(mean) * trust).sum(axis=0), total, out=np.full_like(total, np.nan), where=total > 0
-    )
+    near = _near(levels, filled(mean) * trust, trust)
     is_young = known < YOUNG
     if not is_young.any():
         return dict.fromkeys(("value", "weight", "known"), nothing), near
@@ -190,6 +199,20 @@ def _newest(known: Floats, levels: Levels | None) -> tuple[Mapping[str, Floats],
         "known": np.where(usual, levels.known, 0).sum(axis=0),
     }
     return young, near
+
+
+def _near(levels: Levels, value: Floats, trust: Floats) -> Mapping[str, Floats]:
+    """Means of all slots, and of those just before each long window; of all where none lies there."""
+    # The newest slot ends where `until` says; what is judged begins `LAG` later.
+    age = levels.until + LAG - (levels.starts + levels.width)
+    total = trust.sum(axis=0)
+    every = np.divide(value.sum(axis=0), total, out=np.full_like(total, np.nan), where=total > 0)
+    found = {"near": every}
+    for window in BEFORE:
+        just = (age >= window) & (age < window + JUST)
+        total = trust[just].sum(axis=0)
+        found[near_of(window)] = np.divide(value[just].sum(axis=0), total, out=every.copy(), where=total > 0)
+    return found
 
 
 def _mean(total: Floats | Array, weight: Floats | Array, prior: float) -> Floats:

@@ -21,18 +21,18 @@ from watcher.engine.episodes import Bin, Episode
 from watcher.engine.extent import Leaf
 from watcher.engine.folding import Fold
 from watcher.engine.guard import Reason, Trouble
-from watcher.engine.kin import ExtentState, KinState
+from watcher.engine.kin_state import ExtentState, KinState
 from watcher.engine.lifecycle import Lifecycle
 from watcher.engine.lives import Lives
 from watcher.engine.seats import Seats
-from watcher.engine.toll import Toll
+from watcher.engine.toll import Tally, Toll
 from watcher.model.incident import IncidentKey, Resolution
 from watcher.model.labels import LabelSet
 from watcher.model.rule import Severity
 from watcher.model.sample import Exemplar
 
 _VALUES: Final = (Bin, Block, Cast, Cells, Detail, Episode, Exemplar, ExtentState, Fold, IncidentKey)
-_MORE: Final = (KinState, Leaf, Lifecycle, Lives, Seats, Toll, Trouble)
+_MORE: Final = (KinState, Leaf, Lifecycle, Lives, Seats, Tally, Toll, Trouble)
 _CLASSES: Final[Mapping[str, type]] = {cls.__name__: cls for cls in (*_VALUES, *_MORE)}
 _ENUMS: Final[Mapping[str, type[Enum]]] = {
     cls.__name__: cls for cls in (Several, Reason, Resolution, Severity)

@@ -22,7 +22,7 @@ class Places:
         """Nothing is known."""
         self.edition = 0
         """Rises with every change."""
-        self.heard: dict[str, list[LabelSet]] = {}
+        self.heard: dict[str, dict[LabelSet, None]] = {}
         """By source: labels that said something new, in their order; heard again, they say all there is."""
         self._said: dict[_Kind, dict[str, Values]] = {}
         """By resource. Most are in one place of few, so equal values are one object."""
@@ -51,8 +51,10 @@ class Places:
 
     def hear(self, source: str, entities: Iterable[LabelSet]) -> None:
         """Learn what labels say that stand beside `resource`."""
-        heard = self.heard.setdefault(source, [])
-        heard += [entity for entity in entities if self._is_news(source, dict(entity))]
+        heard = self.heard.setdefault(source, {})
+        said = {label: self._said.setdefault((source, label), {}) for label in LABELS}
+        new = [entity for entity in entities if entity not in heard]  # after a restart nearly all are known
+        heard |= {entity: None for entity in new if self._is_news(said, dict(entity))}
 
     def groups(self, key: LabelSet) -> Sequence[Group]:
         """The groups of one incident key: by its own labels first, then by what is known of its resource."""
@@ -64,17 +66,16 @@ class Places:
             found += [(label, value) for value in values] if len(values) == 1 else []
         return tuple(found)
 
-    def _is_news(self, source: str, labels: Mapping[str, str]) -> bool:
+    def _is_news(self, said: Mapping[str, dict[str, Values]], labels: Mapping[str, str]) -> bool:
         """Take what the labels of one entity say; whether any of it was not known."""
-        before = self.edition
-        for label in LABELS if labels.get(RESOURCE) else ():
-            if value := labels.get(label):
-                said = self._said.setdefault((source, label), {})
-                values = said.get(labels[RESOURCE], _NONE)
-                if value not in values:
-                    said[labels[RESOURCE]] = self._one(values | {value})
-                    self.edition += 1
-        return self.edition > before
+        resource, is_news = labels.get(RESOURCE, ""), False
+        for label, places in said.items() if resource else ():
+            value, values = labels.get(label), places.get(resource, _NONE)
+            if value and value not in values:
+                places[resource] = self._one(values | {value})
+                self.edition += 1
+                is_news = True
+        return is_news
 
     def _list(self, source: str, resource: str, label: str, values: Iterable[str]) -> None:
         now, listed = frozenset(values), self._listed.setdefault((source, label), {})

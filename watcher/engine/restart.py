@@ -105,9 +105,11 @@ def expect(track: Track, row: int, incident: Incident, *, ended_with: Instant | 
     goes_on |= any(one.opened_at == incident.opened_at for one in course.settled.get(row, ()))
     if not incident.over or goes_on or incident.opened_at >= course.frozen_at:
         end = incident.resolved_at, incident.resolution
-        episode = Episode(incident.opened_at, *end, returns=incident.returns)
+        episode = Episode(incident.opened_at, *end, returns=incident.returns, flapping=incident.flapping)
         episode = episode.graded(incident.severity, incident.severity, None)
         course.told.setdefault(row, []).append(episode)
+        if incident.flapping:
+            course.flapping.add(row)
     for episodes in (course.episodes, course.settled):
         if row in episodes:
             episodes[row] = [_of(incident, held) for held in episodes[row]]

@@ -45,8 +45,8 @@ class Asked:
     """The least share that is a breach."""
     least: Floats
     """The fewest bad events that are."""
-    deviations: Floats
-    """By how many the count lies above what the usual share explains, were it astray."""
+    mean: Floats
+    """The most bad events that the usual share explains, were it astray."""
     evidence: float
 
     @property
@@ -57,10 +57,10 @@ class Asked:
 
     @property
     def is_proven(self) -> NDArray[np.bool_]:
-        """Whether it is a breach, were there no shorter window."""
-        proven: NDArray[np.bool_] = (
-            self.is_high & (self.part >= self.least) & (self.deviations >= self.evidence)
-        )
+        """Whether it is a breach, were there no shorter window. Few get as far as the last question."""
+        proven: NDArray[np.bool_] = self.is_high & (self.part >= self.least)
+        if proven.any():
+            proven[proven] = deviations(self.part[proven], self.mean[proven]) >= self.evidence
         return proven
 
     def is_over(self, whole_window: "Asked") -> NDArray[np.bool_]:
@@ -103,7 +103,7 @@ def asked(panel: Panel, roles: tuple[str, str], usual: Usual, params: ShareParam
                 has_history, np.maximum(floor, np.minimum(factor * share, (1 + share) / 2)), floor
             ),
             least=params.min_count * np.where(has_history, 1.0, 2.0),
-            deviations=deviations(part, whole * astray),
+            mean=whole * astray,
             evidence=params.evidence - 1 if is_long else params.evidence,
         )
 
@@ -207,7 +207,8 @@ def gates_share(panel: Panel, usual: Usual, row: int, params: ShareParams) -> Se
 def _questions(one: Asked, shorter: Sequence[Asked], row: int) -> tuple[Gate, ...]:
     part, whole = float(one.part[row]), float(one.whole[row])
     share, limit = part / whole if whole > 0 else 0.0, float(one.limit[row])
-    least, beyond = float(one.least[row]), float(one.deviations[row])
+    least = float(one.least[row])
+    beyond = float(deviations(one.part[row : row + 1], one.mean[row : row + 1])[0])
     of = f"{number(part)} of {number(whole)} in {span(one.window)}"
     over = next((before for before in shorter if before.is_over(one)[row]), None)
     ended = "the last bins do not say that it is over"

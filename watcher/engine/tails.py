@@ -1,7 +1,8 @@
 """How far a series strays on its own ordinary days: a histogram of the day, and what the days before had.
 
 Of each day two figures are kept: what one bin in a hundred goes beyond, and what all but the two worst bins
-stay below. Their medians over two weeks say what is too far to be a habit; a bad day is one of many.
+stay below. Over two weeks, the median of the one and what four days in ten stay below of the other say what
+is too far to be a habit: a bad day is one of many.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from watcher.engine.median import median
+from watcher.engine.median import quantile
 from watcher.model.sample import Floats
 
 CLASSES: Final = 40
@@ -23,6 +24,8 @@ COMMON: Final = 0.01
 """One bin in a hundred goes beyond the common tail."""
 WORST: Final = 2.0
 """So many bins a day go beyond the worst tail."""
+ORDINARY: Final = {"common": 0.5, "worst": 0.4}
+"""The share of days that stay below a limit. A day's worst bins may be of an outage: fewer days count."""
 LEAST_DAY: Final = 0.25
 """A day of which less is known says nothing."""
 
@@ -53,8 +56,8 @@ def close(memory: Mapping[str, Array], name: str, rows: NDArray[np.bool_], *, bi
         kept[1:, said] = kept[:-1, said]
         kept[0, said] = _beyond(today, beyond)[said]
     limits = memory[f"{name}_limits"]
-    for place, kind in enumerate(("common", "worst")):
-        limits[place, said] = median(memory[f"{name}_{kind}"][:, said].astype(np.float64))
+    for place, (kind, share) in enumerate(ORDINARY.items()):
+        limits[place, said] = quantile(memory[f"{name}_{kind}"][:, said].astype(np.float64), share)
     memory[f"{name}_today"][:, rows] = 0
 
 

@@ -1,25 +1,31 @@
 """What an episode amounts to: its worst reading, and how many events were hurt beyond what was expected.
 
+The worst share is the one that is furthest out by itself; the worst of other figures (a level, a rate) the
+one that is furthest from what was expected then. Of such figures no events are counted.
+
 Both follow from the breaching cells between its start and its end: of bins that may still change they are
 summed whenever they are asked for, of those behind the frozen edge once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from watcher.engine.blocks import END, Hurts, Tape, loud
-from watcher.engine.detector import Verdict
+from watcher.engine.detector import Detector, Verdict
 from watcher.engine.episodes import Episode
-from watcher.engine.lifecycle import Rows
-from watcher.model.incident import Evidence
+from watcher.engine.lifecycle import Bools, Rows
+from watcher.model.incident import Evidence, Figures, Incident
+from watcher.model.labels import LabelSet
 from watcher.model.time import Duration, Instant
 from watcher.model.words import percent
 
+Amount: TypeAlias = tuple[float | None, float | None, Instant]
+"""Figures of an episode as they were told: how many were hurt, the worst that was seen, and when."""
 NO_HURTS: Final[Hurts] = np.zeros(0, np.int32), np.zeros((0, 3), np.float32)
 
 
@@ -28,35 +34,47 @@ class Toll:
     """Of one episode, of bins that begin before a time."""
 
     until: Instant
-    hurt: float = 0.0
+    hurt: float | None = 0.0
+    """None: what is seen is no share of events."""
     seen: float | None = None
-    """The worst share; the earliest of equals."""
+    """The worst; the earliest of equals."""
     expected: float = 0.0
     start: Instant = 0
     end: Instant = 0
     """Of the bin in which that was seen."""
 
     @property
-    def peak(self) -> Evidence | None:
-        """As evidence, with the words for it."""
+    def gravity(self) -> float:
+        """By which one is worse than another of the same rule."""
+        if self.seen is None:
+            return -np.inf
+        if self.hurt is None:
+            return abs(self.seen - self.expected)
+        return -self.seen if self.seen < self.expected else self.seen
+
+    def peak(self, detector: Detector) -> Evidence | None:
+        """The worst as evidence, with the words for it."""
         if self.seen is None:
             return None
+        found = Evidence(self.start, self.end, self.seen, self.expected)
+        if self.hurt is None:
+            return detector.worst(found)
         words = {"seen": percent(self.seen), "expected": percent(self.expected)}
-        text = f"{words['seen']}, usually {words['expected']}"
-        return Evidence(self.start, self.end, self.seen, self.expected, text=text, words=words)
+        return replace(found, text=f"{words['seen']}, usually {words['expected']}", words=words)
 
 
 def hurts_of(verdict: Verdict, bins: int, rows: Rows | None) -> list[Hurts]:
-    """The breaching cells of each of some bins; none where `seen` is no share of events."""
+    """The breaching cells of each of some bins; none where the worst of what is seen means nothing."""
     reading = verdict.reading.reshape(bins, -1)
-    if verdict.of is None or not loud(reading).any():
+    if (verdict.of is None and not verdict.gauge) or not loud(reading).any():
         return [NO_HURTS] * bins
-    columns = (verdict.seen, verdict.expected, verdict.of)
+    of = np.float64(np.nan) if verdict.of is None else np.nan_to_num(verdict.of)
+    columns = (verdict.seen, verdict.expected, of)
     seen, expected, of = (np.broadcast_to(one, verdict.reading.shape).reshape(bins, -1) for one in columns)
     found = []
-    for at, bad in enumerate(loud(reading) & ~np.isnan(expected)):
+    for at, bad in enumerate(loud(reading) & ~np.isnan(seen) & ~np.isnan(expected)):
         own = np.flatnonzero(bad)
-        hurt = np.abs(seen[at, own] - expected[at, own]) * np.nan_to_num(of[at, own])
+        hurt = np.abs(seen[at, own] - expected[at, own]) * of[at, own]
         figures = np.stack([seen[at, own], expected[at, own], hurt], axis=1).astype(np.float32)
         found.append(((own if rows is None else rows[own]).astype(np.int32), figures))
     return found
@@ -68,6 +86,19 @@ def patched(held: Hurts, rows: Rows, now: Hurts) -> Hurts:
     both = np.concatenate([held[0][kept], now[0]])
     order = np.argsort(both)
     return both[order], np.concatenate([held[1][kept], now[1]])[order]
+
+
+def differing(before: Hurts, after: Hurts) -> Rows:
+    """The rows of which two versions of a bin's cells say something else."""
+    if not len(before[0]):
+        return after[0].astype(np.intp)
+    rows: Rows = np.union1d(before[0], after[0]).astype(np.intp)
+    figures = np.full((2, len(rows), 3), np.inf, np.float32)
+    for own, (bad, cells) in zip(figures, (before, after), strict=True):
+        own[np.searchsorted(rows, bad)] = cells
+    same = (figures[0] == figures[1]) | (np.isnan(figures[0]) & np.isnan(figures[1]))
+    differ: Rows = rows[~same.all(axis=1)]
+    return differ
 
 
 def tolls(
@@ -108,7 +139,7 @@ class _Sums:
     def __init__(self, tolls: Sequence[Toll], ends: Sequence[Instant]) -> None:
         self.since = np.array([one.until for one in tolls], np.int64)
         self.ends = np.array(ends, np.int64)
-        self._hurt = np.array([one.hurt for one in tolls], np.float64)
+        self._hurt = np.array([np.nan if one.hurt is None else one.hurt for one in tolls], np.float64)
         self._seen = np.array([np.nan if one.seen is None else one.seen for one in tolls], np.float64)
         self._expected = np.array([one.expected for one in tolls], np.float64)
         self._bins = np.array([(one.start, one.end) for one in tolls], np.int64).reshape(-1, 2)
@@ -118,8 +149,8 @@ class _Sums:
         within = (self.since[at] <= start) & (start < self.ends[at])
         at, (seen, expected, hurt) = at[within], figures[within].T
         self._hurt[at] += hurt
-        sign = np.where(seen < expected, -1.0, 1.0)
-        worse = np.isnan(self._seen[at]) | (sign * seen > sign * self._seen[at])
+        held, usual = self._seen[at], self._expected[at]
+        worse = np.isnan(held) | _is_worse(hurt, (seen, expected), (held, usual))
         self._seen[at[worse]], self._expected[at[worse]] = seen[worse], expected[worse]
         self._bins[at[worse]] = start, start + width
 
@@ -134,6 +165,75 @@ class _Sums:
             self._bins.tolist(),
         )
         return [
-            Toll(end, hurt, None if np.isnan(seen) else seen, expected, *bins)
+            Toll(end, _known(hurt), _known(seen), expected, *bins)
             for end, hurt, seen, expected, bins in zip(*columns, strict=True)
         ]
+
+
+_Cells: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""What was seen, and what was expected."""
+
+
+def _is_worse(hurt: NDArray[np.float64], now: _Cells, held: _Cells) -> Bools:
+    """Where a reading is worse than the worst before it."""
+    sign = np.where(now[0] < now[1], -1.0, 1.0)
+    share = sign * now[0] > sign * held[0]
+    worse: Bools = np.where(np.isnan(hurt), np.abs(now[0] - now[1]) > np.abs(held[0] - held[1]), share)
+    return worse
+
+
+def _known(figure: float) -> float | None:
+    return None if np.isnan(figure) else figure
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What several episodes of a rule amount to together."""
+
+    hurt: float | None = None
+    """None: no events are counted."""
+    worst: Toll | None = None
+    key: LabelSet = ()
+    """Whose the worst is."""
+    returns: int = 0
+    """How often the one came back that did so most often."""
+
+    @classmethod
+    def of(cls, parts: Iterable[tuple[LabelSet, Episode, Toll]]) -> "Tally":
+        """Of episodes, each with its group; of equals the earliest is the worst."""
+        held = sorted(parts, key=lambda part: (part[2].start, part[0]))
+        known = [(key, toll) for key, _, toll in held if toll.seen is not None]
+        key, worst = max(known, key=lambda one: one[1].gravity, default=((), None))
+        counted = [toll.hurt for _, toll in known if toll.hurt is not None]
+        returns = max((episode.returns for _, episode, _ in held), default=0)
+        return cls(sum(counted) if counted else None, worst, key, returns)
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """Both together."""
+        counted = [one.hurt for one in (self, other) if one.hurt is not None]
+        known = [one for one in (self, other) if one.worst is not None]
+        known.sort(key=lambda one: (one.worst.start if one.worst else 0, one.key))
+        gravest = max(known, key=lambda one: one.worst.gravity if one.worst else 0.0, default=self)
+        hurt = sum(counted) if counted else None
+        return Tally(hurt, gravest.worst, gravest.key, max(self.returns, other.returns))
+
+
+NOTHING: Final = Tally()
+
+
+def amount_of(figures: Figures | None) -> Amount | None:
+    """What tells figures from other ones; None where there is no worst reading."""
+    if figures is None or figures.peak is None:
+        return None
+    return figures.affected, figures.peak.seen, figures.peak.start
+
+
+def toll_of(incident: Incident) -> Toll:
+    """What the book says that an incident which is over amounts to.
+
+    The worst of what is no share is left out: a detector may tell it in another unit than it judges by.
+    """
+    end, peak = incident.resolved_at or incident.opened_at, incident.peak
+    if peak is None or peak.seen is None or incident.affected is None:
+        return Toll(end)
+    return Toll(end, incident.affected, peak.seen, peak.expected or 0.0, peak.start, peak.end)

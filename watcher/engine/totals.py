@@ -136,16 +136,20 @@ class Running:
 class Totals:
     """Running sums by role and window length, each as of the newest bin it was asked for."""
 
-    def __init__(self) -> None:
-        """None."""
+    def __init__(self, longest: Duration = 0) -> None:
+        """None; most windows are no longer than this."""
         self.running: dict[tuple[str, int], Running] = {}
         """By role, and how many bins the window has."""
+        self._longest = longest
         self._fresh: dict[tuple[str, int], tuple[int, int, Summed]] = {}
         """Of the block that is looked at: several questions ask for the same sums."""
+        self._afresh = Afresh(longest)
+        """Of the same block, where it does not go on from the one before: its bins are read once."""
 
     def done(self) -> None:
         """The block has been judged."""
         self._fresh.clear()
+        self._afresh = Afresh(self._longest)
 
     def total(self, cast: Cast, role: str, window: Duration, *, first: int, last: int) -> Floats:
         """See `Sums`."""
@@ -166,7 +170,9 @@ class Totals:
             return fresh[2]
         running = self.running.get((role, bins))
         if running is None or running.last != first - 1:
-            found = _all_summed(cast, role, bins, first=first, last=last)
+            is_small = (last - first + bins) * cast.total <= _MOST_CELLS
+            summed = self._afresh.summed if is_small else _in_pieces
+            found = summed(cast, role, bins, first=first, last=last)
         else:
             running.widen(cast.total)
             found = _continued(cast, role, bins, first=first, last=last, running=running)
@@ -176,7 +182,7 @@ class Totals:
 
     def mend(self, cast: Cast, rows: Rows) -> None:
         """The past of some rows has changed: sum them anew."""
-        self._fresh.clear()
+        self.done()
         if len(rows) * 4 > cast.total:
             self.running.clear()
         if not self.running:
@@ -191,15 +197,15 @@ class Totals:
     def clear(self) -> None:
         """Forget all: rows mean something else."""
         self.running.clear()
-        self._fresh.clear()
+        self.done()
 
 
 def _bins(cast: Cast, window: Duration) -> int:
     return max(1, window // cast.grid.width)
 
 
-def _all_summed(cast: Cast, role: str, bins: int, *, first: int, last: int) -> Summed:
-    """Of all rows, piece by piece: they may be many, and the window long."""
+def _in_pieces(cast: Cast, role: str, bins: int, *, first: int, last: int) -> Summed:
+    """Of all rows, some at a time: they are many, and the window is long."""
     step = max(1, _MOST_CELLS // (last - first + bins))
     pieces = [
         Afresh(0).summed(
@@ -207,8 +213,6 @@ def _all_summed(cast: Cast, role: str, bins: int, *, first: int, last: int) -> S
         )
         for low in range(0, cast.total, step)
     ]
-    if len(pieces) < 2:
-        return pieces[0] if pieces else Afresh(0).summed(cast, role, bins, first=first, last=last)
     holes = [piece.holes for piece in pieces if piece.holes is not None]
     return Summed(
         np.concatenate([piece.sums for piece in pieces], axis=1),

@@ -1,6 +1,7 @@
 """How long an incident lasted, and how long people took: the figures of incident management (ITIL, SRE).
 
-They add up: what it took to detect and, from there, to resolve is how long it lasted.
+They add up: what it took to detect and, from there, to resolve is how long it lasted. Of what a person ended
+it is that person's time that counts, where it is known: its own end is where its data reached then.
 """
 
 from watcher.model.incident import Incident, Status
@@ -28,5 +29,7 @@ def time_to_acknowledge(incident: Incident) -> Duration | None:
 
 def time_to_resolve(incident: Incident) -> Duration | None:
     """From its detection to its end; 0 where it was over before it was detected, None while it goes on."""
+    if incident.ended_by_hand_at is not None:
+        return max(0, incident.ended_by_hand_at - incident.detected_at)
     lasted = duration(incident)
     return None if lasted is None else max(0, lasted - time_to_detect(incident))

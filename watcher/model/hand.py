@@ -1,6 +1,7 @@
 """Where senders and drills meet the store: protocols beside those of `watcher.model.ports`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from watcher.model.drill import Drill
@@ -54,3 +55,15 @@ class Drills(Protocol):
     async def over(self, drill: Drill) -> None:
         """Its incident is over."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Messages that one target was owed and will not be told."""
+
+    target: str
+    count: int
+    at: Instant
+    """When the last of them was given up."""
+    detail: str
+    """Why that was."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from watcher.model.act import Act, ActKind, ActState
 from watcher.model.labels import LabelSet
 from watcher.model.rule import Severity
-from watcher.model.time import Instant
+from watcher.model.time import Duration, Instant
 
 
 class Status(StrEnum):
@@ -45,6 +45,8 @@ class Change(StrEnum):
     WIDENED = "widened"  # a wider incident reaches further
     JOINED = "joined"  # a wider incident explains it, and tells of it from now on
     PARTED = "parted"  # restatement showed that no wider one does
+    FLAPPING = "flapping"  # it came back so often that its ends and returns are told no more one by one
+    STEADY = "steady"  # it no longer flaps: recorded, not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Figures:
     returns: int = 0
     """How often it came back within its rule's `reopen_within`."""
     flapping: bool = False
-    """It came back so often that it counts as one that flaps."""
+    """It came back so often, and so lately, that it counts as one that flaps; once over, as of its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ class Transition:
     """What a person did that led to it."""
     drill: bool = False
     """It only shows how an incident goes: nothing was judged."""
+    rest: Duration = 0
+    """At the end of what flaps: how long it may yet come back, which is not told until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +195,7 @@ class Incident:
     returns: int = 0
     """How often it came back within its rule's `reopen_within`."""
     flapping: bool = False
-    """It came back so often that it counts as one that flaps."""
+    """It came back so often, and so lately, that it counts as one that flaps; once over, as of its end."""
     peak: Evidence | None = None
     """The worst reading, as far as it was kept."""
     affected: float | None = None
@@ -200,6 +204,8 @@ class Incident:
     """Who ended it by hand; not stored, but filled in from the acts where it is told."""
     resolved_why: str = ""
     """In that person's words."""
+    ended_by_hand_at: Instant | None = None
+    """When that was asked for: `resolved_at` is as of where its streams were settled then."""
     affects: tuple[Affected, ...] = ()
     """What its origin feeds: not stored, but filled in from the inventory where it is shown or told."""
 
@@ -215,5 +221,7 @@ def ended_by(incident: Incident, acts: Iterable[Act]) -> Incident:
         return incident
     for act in acts:
         if act.kind is ActKind.RESOLVE and act.state is ActState.APPLIED:
-            incident = replace(incident, resolved_by=act.who, resolved_why=act.text)
+            incident = replace(
+                incident, resolved_by=act.who, resolved_why=act.text, ended_by_hand_at=act.asked_at
+            )
     return incident

@@ -21,6 +21,7 @@ class Telling(StrEnum):
     ROSE = "rose"
     WIDENED = "widened"
     REMINDER = "reminder"
+    FLAPPING = "flapping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Policy:
     digest: Duration = 0
     """What is below `digest_below` is gathered, and told at whole multiples of this; 0 is at once."""
     digest_below: Severity = Severity.WARNING
+    repeat_times: int | None = None
+    """How many reminders may follow still; None is any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class Owed:
     group: str = ""
     """Labels it is grouped by, as a JSON object; empty is told by itself."""
     policy: Policy = Policy()
+    reason: str = ""
+    """Why it is due only later, as the delivery log keeps it; empty where nothing holds it back."""
 
 
 @dataclass(frozen=True, slots=True)

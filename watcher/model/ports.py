@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from watcher.model.act import Act
+from watcher.model.hand import GivenUp
 from watcher.model.incident import Asked, Change, Incident, Status, Transition
 from watcher.model.inventory import ItemEvent, Known
 from watcher.model.message import Due, Message, Owed, Telling
@@ -216,8 +217,16 @@ class Outbox(Protocol):
         """What waits for another attempt is due now: the target takes messages again."""
         ...
 
+    async def noted(self, target: str, *, at: Instant, reason: str) -> None:
+        """Give what is due, is not urgent and has no reason yet the one for which it is not claimed."""
+        ...
+
     async def next_due(self, target: str, *, urgent: bool = False) -> Instant | None:
         """When the earliest open row of the target is due or its claim ends; None when there is none."""
+        ...
+
+    async def attempted(self, *, since: Instant) -> Mapping[str, Sequence[Instant]]:
+        """By target: when messages were sent, or tried, since then."""
         ...
 
 
@@ -235,6 +244,10 @@ class IncidentQuery:
     shadow: bool | None = None
     """Those of rules on trial: only, or not at all."""
     assignee: str = ""
+    flapping: bool | None = None
+    """Those that flap, or did when they ended: only, or not at all."""
+    parent: str = ""
+    """Id of the wider incident that explains them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +357,10 @@ class History(Protocol):
 
     async def failing(self) -> Mapping[str, Failing]:
         """By target: what keeps messages waiting."""
+        ...
+
+    async def given_up(self, *, since: Instant) -> Sequence[GivenUp]:
+        """What was given up since then, by target."""
         ...
 
     async def owner(self) -> Owner | None:

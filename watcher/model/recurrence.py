@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from watcher.model.time import Instant, to_datetime
+from watcher.model.time import Instant, to_datetime, zone_of
 
 ALL_DAYS: Final = frozenset(range(7))
 """Monday is 0."""
@@ -42,7 +41,7 @@ class Recurrence:
 
     def covering(self, at: Instant) -> Span | None:
         """The span that holds the instant; None between spans."""
-        today = to_datetime(at).astimezone(ZoneInfo(self.zone)).date()
+        today = to_datetime(at).astimezone(zone_of(self.zone)).date()
         for day in (today - timedelta(days=1), today):
             span = self._on(day)
             if span is not None and span.start <= at < span.end:
@@ -54,7 +53,7 @@ class Recurrence:
         return list(islice((span for span in self._from(at) if span.end > at), count))
 
     def _from(self, at: Instant) -> Iterator[Span]:
-        day = to_datetime(at).astimezone(ZoneInfo(self.zone)).date() - timedelta(days=1)
+        day = to_datetime(at).astimezone(zone_of(self.zone)).date() - timedelta(days=1)
         while self.days:
             span = self._on(day)
             if span is not None:
@@ -73,7 +72,7 @@ class Recurrence:
         """What the name of a time may mean on a day: by fold 0 and by fold 1."""
         if minutes == MIDNIGHT:
             day, minutes = day + timedelta(days=1), 0
-        local = datetime.combine(day, time(*divmod(minutes, 60)), ZoneInfo(self.zone))
+        local = datetime.combine(day, time(*divmod(minutes, 60)), zone_of(self.zone))
         first, second = (round(local.replace(fold=fold).timestamp() * 1_000) for fold in (0, 1))
         return first, second
 

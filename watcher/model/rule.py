@@ -1,13 +1,13 @@
 """A rule: policy, frozen and validated. Mechanism lives in the detector it names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 from pydantic import BaseModel
 
 from watcher.model.labels import Selector
-from watcher.model.time import Duration
+from watcher.model.time import Duration, Instant
 
 
 class Severity(IntEnum):
@@ -53,6 +53,24 @@ class NofM:
 
 
 @dataclass(frozen=True, slots=True)
+class Flapping:
+    """How often, within how long, an incident comes back that counts as one which flaps."""
+
+    returns: int
+    within: Duration
+
+    def until(self, comebacks: Sequence[Instant]) -> Instant | None:
+        """The end of the time in which what came back at these times flaps; None where it does not."""
+        if len(comebacks) < self.returns or comebacks[-1] - comebacks[-self.returns] >= self.within:
+            return None
+        return comebacks[-self.returns] + self.within
+
+    def count(self, comebacks: Sequence[Instant]) -> int:
+        """How many of these, in event order, are within the time that ends with the last."""
+        return sum(comebacks[-1] - one < self.within for one in comebacks)
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
     """Where a rule was written."""
 
@@ -91,7 +109,9 @@ class Rule:
     """`params` as they are for each severity, where there are several."""
     mode: Mode = Mode.LIVE
     extends: str = ""
+    """The rule it was written as a change of."""
     reopen_within: Duration = 0
     """How soon after its end trouble is the same incident that comes back, from `resolved_at` to its first
     breaching bin; 0: never."""
-    """The rule it was written as a change of."""
+    flapping: Flapping | None = None
+    """From when on what comes back flaps; None: never."""

@@ -21,8 +21,8 @@ class EpisodeState:
     returns: int
     comebacks: tuple[Instant, ...] = ()
     """When it last came back."""
-    hurt: float = 0.0
-    """Events beyond what was expected, in all of its bins."""
+    hurt: float | None = 0.0
+    """Events beyond what was expected, in all of its bins; None: what is seen is no share of events."""
     peak: tuple[float, float, Instant, Instant] | None = None
     """Its worst reading: seen, expected, start and end of the bin."""
 

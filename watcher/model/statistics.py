@@ -30,6 +30,10 @@ class Brief:
     flapping: bool
     ended_by_hand_at: Instant | None = None
     """When somebody asked for its end; `resolved_at` is as of where its streams were settled then."""
+    affected: float | None = None
+    """Requests hurt beyond what was expected."""
+    parent_id: str | None = None
+    """The wider incident whose figures hold its own."""
 
     @property
     def to_detect(self) -> Duration:
@@ -99,6 +103,8 @@ class Group:
     brief: int
     flapping: int
     returns: int
+    affected: float
+    """Requests hurt beyond what was expected; those of a wider incident once."""
     severities: Mapping[Severity, int]
     to_detect: Spread
     to_acknowledge: Spread
@@ -140,6 +146,7 @@ def _group(briefs: Sequence[Brief]) -> Group:
         brief=sum(one.is_brief for one in real),
         flapping=sum(one.flapping for one in real),
         returns=sum(one.returns for one in real),
+        affected=sum(one.affected or 0.0 for one in real if one.parent_id is None),
         severities=Counter(one.severity for one in real),
         to_detect=Spread.of(one.to_detect for one in real),
         to_acknowledge=Spread.of(one.to_acknowledge for one in real),

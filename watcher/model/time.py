@@ -1,8 +1,9 @@
 """Time as the core knows it: UTC integer milliseconds, half-open, never read from a clock here."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo
 
 Instant: TypeAlias = int
 """Milliseconds since 1970-01-01T00:00:00Z."""
@@ -16,6 +17,15 @@ DAY: Final[Duration] = 24 * HOUR
 
 _UNITS: Final = {"ms": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _DURATION: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
+
+
+def zone_of(name: str) -> tzinfo:
+    """The clocks of an IANA time zone; UTC is known on machines without any.
+
+    Raises:
+        ZoneInfoNotFoundError, ValueError, OSError: it is none, or time zones are not installed.
+    """
+    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def parse_duration(text: str) -> Duration:

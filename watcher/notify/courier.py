@@ -1,15 +1,18 @@
 """The courier: drains the outbox, one lane a target, so that a stuck target delays no other."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from random import Random
 
 import anyio
 
+from watcher.errors import StoreUnavailable
 from watcher.model.ports import Clock, Outbox, Sender
 from watcher.model.time import SECOND
 from watcher.notify.health import Outcomes
 from watcher.notify.lane import Lane, Pace, Renders, Shared
 from watcher.notify.manner import Terms
+from watcher.notify.rate import USUAL
 
 
 class Courier:
@@ -30,6 +33,8 @@ class Courier:
         pace = pace or Pace()
         shared = Shared(outbox, renderer, clock, rng, pace, terms or Terms())
         self._lanes = {target: Lane(target, sender, shared) for target, sender in senders.items()}
+        self._outbox, self._clock = outbox, clock
+        self._longest = max((one.rate.per for one in shared.terms.manners.values()), default=USUAL.per)
         self._grace = pace.grace
         self._stopping = anyio.Event()
 
@@ -45,11 +50,20 @@ class Courier:
 
     async def run(self) -> None:
         """Until stopped: what is due then is told within the grace, the rest waits for the next start."""
+        await self._remember()
         async with anyio.create_task_group() as tasks:
             for lane in self._lanes.values():
                 tasks.start_soon(lane.run)
             await self._stopping.wait()
             tasks.cancel_scope.deadline = anyio.current_time() + self._grace / SECOND
+
+    async def _remember(self) -> None:
+        """What was sent before a restart counts for the rates after it."""
+        now = self._clock.now()
+        with suppress(StoreUnavailable):  # nothing can be sent then either; rates begin afresh
+            for target, sent in (await self._outbox.attempted(since=now - self._longest)).items():
+                if target in self._lanes:
+                    self._lanes[target].remember(max(now - at, 0) for at in sent)
 
     def notify(self) -> None:
         """Something was committed that may be due: every lane looks now."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
 from watcher.model.incident import Evidence, Incident, Resolution, Status
-from watcher.model.time import Instant
+from watcher.model.rule import Flapping
+from watcher.model.time import Instant, parse_rfc3339
 from watcher.model.words import number, span
 from watcher.notify.voice import Voice
 
@@ -15,9 +16,13 @@ NAMED: Final = 20
 """Names of what is hurt that one line holds."""
 SHOWN: Final = 5
 """Parts and exemplars shown at most."""
+_AGAINST: Final = frozenset({"Usual", "Limit"})
+_TIMES: Final = ("time", "at")
+"""Facts of an example that are times: the record's own before that of the reading."""
+_REASON: Final = "reason"
 
 
-def facts(incident: Incident, voice: Voice, now: Instant) -> Iterator[Fact]:
+def facts(incident: Incident, voice: Voice, now: Instant, flapping: Flapping | None = None) -> Iterator[Fact]:
     """When, how bad against usual, where, which parts; at the end what it was like at its worst."""
     if incident.over:
         yield "When", when(incident, voice, now)
@@ -31,12 +36,15 @@ def facts(incident: Incident, voice: Voice, now: Instant) -> Iterator[Fact]:
     yield "Where", where(incident)
     yield from _affects(incident)
     yield from (("Part", record(part)) for part in incident.evidence.parts[:SHOWN])
-    yield from (("Example", record(example)) for example in incident.evidence.exemplars[:SHOWN])
+    yield from (("Example", example(one, voice)) for one in incident.evidence.exemplars[:SHOWN])
     if incident.evidence.text and incident.evidence.text not in incident.summary:
         yield "Evidence", one_line(incident.evidence.text)
     yield "Severity", str(incident.severity)
     yield "Rule", incident.key.rule
     yield from _people(incident, voice)
+    if incident.returns:
+        often = comebacks(incident, flapping)
+        yield "Came back", f"{often}; it flaps" if incident.flapping else often
 
 
 def when(incident: Incident, voice: Voice, now: Instant) -> str:
@@ -67,6 +75,22 @@ def record(pairs: Mapping[str, str]) -> str:
     return one_line(", ".join(f"{name} {value}" for name, value in pairs.items()))
 
 
+def example(facts: Mapping[str, str], voice: Voice) -> str:
+    """``address 192.0.2.1: status 500 (2026-11-22 04:12 CET)``: a record, its reason, its time."""
+    own = {name: value for name, value in facts.items() if name not in {*_TIMES, _REASON}}
+    said = ": ".join(part for part in (record(own), one_line(facts.get(_REASON, ""))) if part)
+    at = next((facts[name] for name in _TIMES if facts.get(name)), "")
+    return f"{said} ({_moment(at, voice)})" if said and at else said or _moment(at, voice)
+
+
+def _moment(text: str, voice: Voice) -> str:
+    """A time that a record holds, in the receiver's zone; what is none stays as the vendor wrote it."""
+    try:
+        return voice.moment(parse_rfc3339(text))
+    except ValueError:
+        return one_line(text)
+
+
 def recovered(incident: Incident) -> bool:
     """Whether its end is good news; a withdrawal and a closing without judgement are not."""
     return incident.status is Status.RESOLVED and incident.resolution is not Resolution.UNJUDGED
@@ -75,6 +99,14 @@ def recovered(incident: Incident) -> bool:
 def times(count: int) -> str:
     """``once``, ``3 times``."""
     return "once" if count == 1 else f"{count} times"
+
+
+def comebacks(incident: Incident, flapping: Flapping | None) -> str:
+    """``5 times, at least 3 within 2 h``; the latter of what flaps, by its rule."""
+    often = times(incident.returns)
+    if not incident.flapping or flapping is None:
+        return often
+    return f"{often}, at least {flapping.returns} within {span(flapping.within)}"
 
 
 def one_line(text: str) -> str:
@@ -98,7 +130,7 @@ def _worst(incident: Incident, voice: Voice) -> Iterator[Fact]:
     text = figure(incident.peak, "seen", incident.peak.seen) or one_line(incident.peak.text)
     if text:
         yield "Worst", f"{text} at {voice.moment(incident.peak.start)}"
-    yield from ((name, text) for name, text in _figures(incident.evidence) if name == "Usual")
+    yield from ((name, text) for name, text in _figures(incident.evidence) if name in _AGAINST)
 
 
 def _hurt(incident: Incident, over: str) -> Iterator[Fact]:
@@ -115,12 +147,16 @@ def _affects(incident: Incident) -> Iterator[Fact]:
 
 
 def _figures(evidence: Evidence, *, seen: str = "Seen") -> Iterator[Fact]:
-    figures = (
-        (seen, figure(evidence, "seen", evidence.seen)),
-        ("Usual", _usual(evidence)),
-        ("Requests", _requests(evidence)),
-    )
-    yield from ((name, text) for name, text in figures if text)
+    limit = evidence.words.get("limit", "")
+    against = ("Limit", limit) if limit else ("Usual", _usual(evidence))
+    figures = () if _is_switch(evidence) else ((seen, figure(evidence, "seen", evidence.seen)), against)
+    yield from ((name, text) for name, text in (*figures, ("Requests", _requests(evidence))) if text)
+
+
+def _is_switch(evidence: Evidence) -> bool:
+    """Whether it is yes or no, of which the summary tells: 0 where 1 is right says nothing to anybody."""
+    yes_or_no = evidence.seen in {0, 1} and evidence.expected in {0, 1}
+    return yes_or_no and evidence.requests is None and evidence.range is None
 
 
 def _requests(evidence: Evidence) -> str:
@@ -151,6 +187,3 @@ def _people(incident: Incident, voice: Voice) -> Iterator[Fact]:
         yield "Taken", f"{voice.moment(incident.acknowledged_at)}{by}"
     if incident.assignee:
         yield "Assigned", f"to {one_line(incident.assignee)}"
-    if incident.returns:
-        often = times(incident.returns)
-        yield "Came back", f"{often}; it flaps" if incident.flapping else often

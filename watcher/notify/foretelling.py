@@ -11,7 +11,8 @@ from watcher.model.recurrence import Recurrence
 from watcher.model.rule import Severity
 from watcher.model.time import Instant
 from watcher.notify.routing import Route, Router
-from watcher.notify.stages import View, decide
+from watcher.notify.stages import Suppressions, View, decide
+from watcher.notify.stages.suppressions import NOTHING
 
 FOR_GROUP: Final = "waits for its group"
 _MOST_WAITS: Final = 8
@@ -56,13 +57,18 @@ class Forecast:
 
 
 def foretell(
-    router: Router, labels: Mapping[str, str], *, at: Instant, times: Mapping[str, Sequence[Recurrence]]
+    router: Router,
+    labels: Mapping[str, str],
+    *,
+    at: Instant,
+    times: Mapping[str, Sequence[Recurrence]],
+    suppressions: Suppressions = NOTHING,
 ) -> Forecast:
-    """`labels` hold `rule` and `severity` beside the incident's own."""
+    """`labels` hold `rule` and `severity` beside the incident's own. No other incident explains it."""
     transition = _opening(labels, at)
     routes = {route.name: route for route in router.routes}
     told = tuple(
-        _foretold(owed, routes[owed.route], transition, at, times)
+        _foretold(owed, routes[owed.route], transition, View(at, times=times, suppressions=suppressions))
         for owed in router.owed(transition, at=at, catching_up=False)
         if owed.route in routes
     )
@@ -80,10 +86,9 @@ def _opening(labels: Mapping[str, str], at: Instant) -> Transition:
     return Transition(Change.OPENED, key, severity, at, at, None, at, "", Evidence(at, at))
 
 
-def _foretold(
-    owed: Owed, route: Route, opening: Transition, at: Instant, times: Mapping[str, Sequence[Recurrence]]
-) -> Foretold:
+def _foretold(owed: Owed, route: Route, opening: Transition, view: View) -> Foretold:
     """The row goes through the stages themselves, again and again until they let it go."""
+    at = view.now
     incident = Incident("", opening.key, opening.severity, Status.OPEN, "", at, at, opening.evidence)
     row = Due(
         0,
@@ -101,12 +106,12 @@ def _foretold(
     if due > at:
         pauses.append(Pause(FOR_GROUP, due))
     for _ in range(_MOST_WAITS):
-        waits = decide([row], View(due, times=times)).waits
+        waits = decide([row], replace(view, now=due)).waits
         if not waits:
             break
-        if pauses and pauses[-1].reason == str(waits[0].reason):
+        if pauses and pauses[-1].reason == waits[0].words:
             pauses.pop()
-        pauses.append(Pause(str(waits[0].reason), waits[0].until))
+        pauses.append(Pause(waits[0].words, waits[0].until))
         row, due = replace(row, reason=str(waits[0].reason)), waits[0].until
     return Foretold(owed.target, route, due, tuple(pauses), owed.group)
 

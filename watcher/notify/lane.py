@@ -22,7 +22,7 @@ from watcher.notify.health import PROBE, Health, Outcomes, monotonic
 from watcher.notify.manner import Manner, Terms
 from watcher.notify.rate import Bucket
 from watcher.notify.round import Round
-from watcher.notify.stages import DIGEST_SIZE, TELL_WITHIN, Plan, View, decide
+from watcher.notify.stages import DIGEST_SIZE, TELL_WITHIN, Plan, Reason, View, decide
 
 Key = TypeVar("Key", bound=Hashable)
 T = TypeVar("T")
@@ -117,6 +117,11 @@ class Lane:
         """What became of attempts since this was last called."""
         return self._health.outcomes()
 
+    def remember(self, ago: Iterable[Duration]) -> None:
+        """Messages were sent so long ago: a restart gives no room that was used up before it."""
+        now = _now()
+        self._bucket.remember(now - each for each in ago)
+
     def wake(self) -> None:
         """Look now: something may be due."""
         self._woken.set()
@@ -166,7 +171,10 @@ class Lane:
         )
 
     async def _until_due(self, room: int | None) -> Duration:
-        """How long there is nothing to do."""
+        """How long there is nothing to do; what waits for more room says so."""
+        if room == 0:
+            noted = partial(self._outbox.noted, self._target, at=self._clock.now(), reason=Reason.AWAITS_RATE)
+            await self._asking(noted)
         due = await self._asking(partial(self._outbox.next_due, self._target, urgent=room == 0))
         self._on_store_found()
         waits = [_LOOK_AT_LEAST]

@@ -1,6 +1,7 @@
 """How many messages a target takes in a time."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
 from typing import Annotated, Any, Final, TypeAlias
@@ -49,6 +50,11 @@ class Bucket:
         if self._rate.count:
             self._refill(at)
             self._level -= 1
+
+    def remember(self, sent: Iterable[Instant]) -> None:
+        """Messages of before, as if they had been taken here; given before any other."""
+        for at in sorted(sent):
+            self.take(at)
 
     def next_at(self, at: Instant) -> Instant:
         """When there is room for one."""

@@ -2,8 +2,10 @@
 
 import base64
 import binascii
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from typing import Annotated, Any, Final, TypeAlias
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +22,7 @@ from watcher.document.credentials import scheme
 from watcher.document.fields import DurationField
 from watcher.document.secrets import Secret, SecretUrl
 from watcher.errors import SecretUnavailable
-from watcher.model.time import DAY, MINUTE, format_duration
+from watcher.model.time import DAY, MINUTE, format_duration, zone_of
 from watcher.notify.rate import USUAL, RateField
 
 ENCODED: Final = "whsec_"
@@ -40,8 +42,11 @@ def _web(url: SecretUrl) -> SecretUrl:
 
 def _zone(name: str) -> str:
     try:
-        ZoneInfo(name)
+        zone_of(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
+        if not available_timezones():
+            what = f"{name!r} cannot be looked up: no time zones are installed here"
+            raise ValueError(f"{what}; install the package tzdata, or write UTC") from None
         raise ValueError(f"{name!r} is no time zone; write one as Europe/Berlin, or UTC") from None
     return name
 
@@ -173,3 +178,25 @@ class ReceiverSettings(_Section):
         native = (self.webhook, self.alertmanager, self.slack)
         ways: list[Target] = [*self.urls, *(way for way in native if way is not None)]
         return {f"{self.name}/{ordinal}": way for ordinal, way in enumerate(ways)}
+
+
+def marks(receivers: Iterable[ReceiverSettings]) -> Mapping[str, str]:
+    """By target, what its address is known by wherever it stands in the file: a digest, of no secret."""
+    return {
+        target: sha256(_address(way).encode()).hexdigest()[:16]
+        for receiver in receivers
+        for target, way in receiver.targets().items()
+    }
+
+
+def _address(way: Target) -> str:
+    """Its kind and where it leads; references to secrets by their names, secrets not at all."""
+    match way:
+        case SecretUrl():
+            return f"urls {way.masked()}"
+        case WebhookSettings():
+            return f"webhook {way.url.masked()}"
+        case AlertmanagerSettings():
+            return f"alertmanager {way.url.masked()}"
+        case SlackSettings():
+            return f"slack {way.channel} {way.token}"

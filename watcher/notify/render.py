@@ -226,7 +226,7 @@ def blocks_of(text: str) -> Sequence[Mapping[str, object]]:
     return read
 
 
-_LINKS: Final = {"See": "incident", "Acknowledge": "acknowledge", "Silence": "silence"}
+_LINKS: Final = {"Details": "incident", "Acknowledge": "acknowledge", "Silence": "silence"}
 _URGENCY: Final = {str(severity): int(severity) for severity in Severity}
 
 

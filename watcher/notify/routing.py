@@ -14,12 +14,13 @@ from watcher.model.message import Owed, Policy
 from watcher.model.rule import Severity
 from watcher.model.time import MINUTE, SECOND, Duration, Instant
 from watcher.notify.receivers import ReceiverSettings
+from watcher.notify.stages.plan import Reason
 
 CATCH_UP: Final[Duration] = MINUTE
 """How long a row may wait for its source to catch up (design, "First looks and long absences")."""
 
 OPENINGS: Final = frozenset({Change.OPENED, Change.REOPENED, Change.PARTED})
-_URGENT: Final = frozenset({Change.ROSE, Change.WIDENED})
+_GOING_ON: Final = frozenset({Change.ROSE, Change.WIDENED, Change.FLAPPING})
 """They open it for who has not heard of it, and do not wait for a group."""
 GROUP_WAIT: Final[Duration] = 30 * SECOND
 GROUP_INTERVAL: Final[Duration] = 5 * MINUTE
@@ -29,7 +30,7 @@ OWN_TROUBLE: Final = "delivery_failing"
 """The rule whose incidents say, by the label `target`, that a target takes nothing."""
 OWN_LABEL: Final = "target"
 """The label of those."""
-_SILENT: Final = frozenset({Change.MOVED, Change.FELL, Change.JOINED})
+_SILENT: Final = frozenset({Change.MOVED, Change.FELL, Change.JOINED, Change.STEADY})
 """Recorded and not told."""
 
 
@@ -55,6 +56,9 @@ class RouteSettings(BaseModel):
     repeat_max: DurationField = Field(
         default=0,
         description="wait twice as long before each next reminder, up to this; unset is always `repeat`",
+    )
+    repeat_times: int | None = Field(
+        default=None, ge=1, description="remind so many times at most; unset is for as long as it is open"
     )
     group_by: tuple[str, ...] | None = Field(
         default=None,
@@ -90,6 +94,8 @@ class RouteSettings(BaseModel):
             raise ValueError("`repeat_max` needs `repeat`, which it bounds")
         if self.repeat_max and self.repeat_max < self.repeat:
             raise ValueError("`repeat_max` is shorter than `repeat`; make it as long or longer")
+        if self.repeat_times is not None and not self.repeat:
+            raise ValueError("`repeat_times` needs `repeat`, which says how often")
         if self.group_interval is not None and self.group_by is None:
             raise ValueError("`group_interval` needs `group_by`, which says what a group is")
         if "digest_below" in self.model_fields_set and not self.digest:
@@ -109,6 +115,7 @@ class RouteSettings(BaseModel):
         interval = GROUP_INTERVAL if self.group_interval is None else self.group_interval
         return Policy(
             repeat_max=self.repeat_max,
+            repeat_times=self.repeat_times,
             group_interval=0 if self.group_by is None else interval,
             mute=self.mute,
             digest=self.digest,
@@ -184,7 +191,7 @@ class Router:
             due = _due(at, 0, held=catching_up)
             for target in self._targets:
                 owed.setdefault(target, Owed(target, due, held=catching_up, ready_at=at, follows=True))
-        return tuple(owed.values())
+        return tuple(_rested(row, transition.rest) for row in owed.values())
 
     def _pointed(self, rule: str, labels: Mapping[str, str]) -> Iterator[tuple[str, Route]]:
         """Whom the routes point to. That a target takes nothing is told to others, whatever they say."""
@@ -219,12 +226,20 @@ def _row(
         target,
         _due(at, wait, held=held),
         held=held,
-        repeat=route.settings.repeat if change in OPENINGS | _URGENT else 0,
+        repeat=route.settings.repeat if change in OPENINGS | _GOING_ON else 0,
         ready_at=at + wait,
         route=route.name,
         group=route.settings.group_of(labels),
         policy=route.policy,
     )
+
+
+def _rested(row: Owed, rest: Duration) -> Owed:
+    """The same, where it may come back, when it has not; a return replaces it."""
+    if not rest:
+        return row
+    until = row.ready_at + rest
+    return replace(row, not_before=max(row.not_before, until), ready_at=until, reason=Reason.FLAPPING)
 
 
 def _at_once(row: Owed, at: Instant) -> Owed:

@@ -6,10 +6,10 @@ from typing import Final
 
 from watcher.model.incident import Incident, Resolution, Status
 from watcher.model.message import Telling
-from watcher.model.rule import Severity
+from watcher.model.rule import Flapping, Severity
 from watcher.model.time import Instant
 from watcher.model.words import span
-from watcher.notify.facts import Fact, facts, lasted, one_line, recovered, times
+from watcher.notify.facts import Fact, comebacks, facts, lasted, one_line, recovered, times
 from watcher.notify.voice import Step, Voice
 
 TITLE_LENGTH: Final = 200
@@ -32,7 +32,8 @@ _ENDINGS: Final = {
 _ENDED: Final[Mapping[Resolution | None, str]] = {
     Resolution.GONE: "What it was about is no longer there.",
 }
-_OPENINGS: Final = frozenset({Telling.OPENED, Telling.REOPENED})
+_UNTIL_STEADY: Final = "Its ends and returns are not told one by one until it has stayed clear."
+_OPENINGS: Final = frozenset({Telling.OPENED, Telling.REOPENED, Telling.FLAPPING})
 """Told as such even when the incident is over by then: the end has a message of its own."""
 _STANDINGS: Final = {
     Telling.REOPENED: "Reopened: ",
@@ -40,15 +41,17 @@ _STANDINGS: Final = {
     Telling.REMINDER: "Still open: ",
     Telling.ROSE: "Worse: ",
     Telling.WIDENED: "Wider: ",
+    Telling.FLAPPING: "Flapping: ",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """What a rule says to people: why its incidents matter, and what to do."""
+    """What a rule says to people: why its incidents matter, what to do, and when they flap."""
 
     why: str = ""
     runbook: str = ""
+    flapping: Flapping | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,8 @@ def tell(incident: Incident, telling: Telling, *, now: Instant, guidance: Guidan
         title=title(incident, telling),
         badge=badge(incident),
         headline=one_line(incident.summary),
-        lead=_lead(incident, telling, now),
-        facts=tuple(facts(incident, voice, now)),
+        lead=_lead(incident, telling, now, guidance.flapping),
+        facts=tuple(facts(incident, voice, now, guidance.flapping)),
         guidance=Guidance() if incident.over else guidance,
         incident_id=incident.id,
         colour=colour(incident),
@@ -143,22 +146,22 @@ def _now_usual(incident: Incident) -> str:
     return "" if incident.recovery is None else incident.recovery.words.get("now_usual", "")
 
 
-def _lead(incident: Incident, telling: Telling, now: Instant) -> str:
-    words = _how_it_stands(incident, telling, now)
+def _lead(incident: Incident, telling: Telling, now: Instant, flapping: Flapping | None) -> str:
+    words = _how_it_stands(incident, telling, now, flapping)
     return f"This is a drill: nothing is wrong. {words}" if incident.drill else words
 
 
-def _how_it_stands(incident: Incident, telling: Telling, now: Instant) -> str:
+def _how_it_stands(incident: Incident, telling: Telling, now: Instant, flapping: Flapping | None) -> str:
     if incident.status is Status.RESOLVED and telling in _OPENINGS:
         return f"Over by now. It lasted {lasted(incident)}."
-    return _lead_over(incident) if incident.over else _lead_standing(incident, telling, now)
+    return _lead_over(incident) if incident.over else _lead_standing(incident, telling, now, flapping)
 
 
-def _lead_standing(incident: Incident, telling: Telling, now: Instant) -> str:
+def _lead_standing(incident: Incident, telling: Telling, now: Instant, flapping: Flapping | None) -> str:
     lasting = span(now - incident.opened_at)
     match telling:
-        case Telling.REOPENED:
-            return _back(incident)
+        case Telling.REOPENED | Telling.FLAPPING:
+            return _back(incident, flapping)
         case Telling.UNJUDGED:
             return "No data come in to judge it by, so it stays open: it may be better or worse by now."
         case Telling.REMINDER:
@@ -170,12 +173,13 @@ def _lead_standing(incident: Incident, telling: Telling, now: Instant) -> str:
     return f"Open for {lasting}." if now > incident.opened_at else "Open now."
 
 
-def _back(incident: Incident) -> str:
+def _back(incident: Incident, flapping: Flapping | None) -> str:
     """It returned, or restatement showed that it had not ended."""
     if not incident.returns:
         return "Later data show that it had not ended: it goes on."
-    flaps = ", and flaps" if incident.flapping else ""
-    return f"It goes on: it came back {times(incident.returns)} by now{flaps}."
+    if incident.flapping:
+        return f"It flaps: it came back {comebacks(incident, flapping)}. {_UNTIL_STEADY}"
+    return f"It goes on: it came back {times(incident.returns)} by now."
 
 
 def _lead_over(incident: Incident) -> str:

@@ -16,7 +16,10 @@ def _minutes(text: Any) -> Any:  # noqa: ANN401 - whatever YAML held
     if isinstance(text, str) and _TIME.fullmatch(text):
         hours, minutes = text.split(":")
         return int(hours) * 60 + int(minutes)
-    raise ValueError(f"{text!r} is no time of day; write it in quotes as '22:00'")
+    words = text.split() if isinstance(text, str) else []
+    zoned = len(words) == 2 and _TIME.fullmatch(words[0]) is not None
+    hint = f", with `zone: {words[1]}` beside" if zoned else ""
+    raise ValueError(f"{text!r} is no time of day; write it in quotes as '22:00'{hint}")
 
 
 def _days(value: Any) -> Any:  # noqa: ANN401 - see above

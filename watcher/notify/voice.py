@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from watcher.model.incident import Incident
-from watcher.model.time import MINUTE, Instant, to_datetime
+from watcher.model.time import MINUTE, Instant, to_datetime, zone_of
 
 SILENCE_FOR: Final = "2h"
 """How long the silence lasts that a message offers."""
@@ -32,19 +31,19 @@ class Voice:
 
     def moment(self, instant: Instant) -> str:
         """``2026-11-22 04:00 CET``, with seconds where there are any."""
-        local = to_datetime(instant).astimezone(ZoneInfo(self.zone))
+        local = to_datetime(instant).astimezone(zone_of(self.zone))
         shape = "%Y-%m-%d %H:%M:%S %Z" if instant % MINUTE else "%Y-%m-%d %H:%M %Z"
         return local.strftime(shape)
 
     def steps(self, incident: Incident) -> "tuple[Step, ...]":
         """What can be done next: to see it; while it stands, to take it and to silence it."""
-        see = self._step("See", f"watcher incidents show {incident.id}", incident)
+        details = self._step("Details", f"watcher incidents show {incident.id}", incident)
         if incident.over:
-            return (see,)
+            return (details,)
         acknowledge = f"watcher incidents ack {incident.id}"
         silence = f"watcher silences add --incident {incident.id} --for {SILENCE_FOR}"
         return (
-            see,
+            details,
             self._step("Acknowledge", acknowledge, incident, "acknowledge"),
             self._step("Silence", silence, incident, "silence"),
         )

@@ -64,7 +64,7 @@ def lint_file(path: Path) -> list[Finding]:
     except ConfigurationError as error:
         found, rest = _unread(error), salvaged(document, error.problems)
         if rest is not None:
-            left = _checked(Subject(document, rest.rule))
+            left = _checked(Subject(document, rest.rule), but=rest.lost)
             found += [one for one in left if not rest.lost.intersection(place_of(document, one.problem)[:1])]
     return sorted(found, key=lambda finding: finding.problem)
 
@@ -73,10 +73,12 @@ def _unread(error: ConfigurationError) -> list[Finding]:
     return [Finding(problem, "readable") for problem in error.problems]
 
 
-def _checked(subject: Subject) -> list[Finding]:
+def _checked(subject: Subject, but: frozenset[str] = frozenset()) -> list[Finding]:
+    """What every check says that needs none of the fields that could not be read."""
     return [
         Finding(problem, check.__name__, _LEVELS.get(check, Level.ERROR))
         for check in CHECKS
+        if not but & _NEEDS.get(check, _MEANING)
         for problem in check(subject)
     ]
 
@@ -195,4 +197,18 @@ CHECKS: Final[Sequence[Check]] = (
     bins_fit,
     proven,
 )
+_MEANING: Final = frozenset({"detector", "match", "by"})
+_NEEDS: Final[Mapping[Check, frozenset[str]]] = {
+    file_name: frozenset({"rule"}),
+    field_order: frozenset(),
+    differs: frozenset(),
+    proven: frozenset(),
+    metric_known: frozenset({"detector", "match"}),
+    label_known: frozenset({"detector", "match"}),
+    hold_long_enough: frozenset({"detector", "match"}),
+    account_apart: frozenset({"by"}),
+    summary_fields: frozenset({"by"}),
+    bins_fit: frozenset({"detector"}),
+}
+"""Fields without which a check says nothing; of all others it is what gives a rule its meaning."""
 _LEVELS: Final[Mapping[Check, Level]] = {hold_long_enough: Level.INFO}

@@ -21,6 +21,7 @@ from watcher.model.rule import Mode, NofM, Provenance, Rule, Severity
 from watcher.model.time import DAY, Duration, format_duration
 from watcher.rulebook import variants
 from watcher.rulebook.detectors import detector, known
+from watcher.rulebook.flapping import FlappingField, flapping
 from watcher.rulebook.holding import HoldField
 from watcher.rulebook.selectors import selectors
 
@@ -41,10 +42,12 @@ FIELDS: Final = (
 """What every rule has (design, section 8); one that `extends` another has what differs."""
 ORDER: Final = (
     *("rule", "extends", "detector", "match", "by", "with", "clear_when", "for", "keep_firing_for"),
-    *("reopen_within", "severity", "mode", "summary", "why", "false_alarms", "runbook"),
+    *("reopen_within", "flapping", "severity", "mode", "summary", "why", "false_alarms", "runbook"),
 )
 """The order they stand in, with those that a rule may have."""
 
+ID: Final = r"^[a-z][a-z0-9_]*$"
+"""What a rule is called."""
 T = TypeVar("T")
 
 
@@ -70,7 +73,7 @@ class RuleFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: StrictBool = Field(default=True, description="whether it judges; what an override switches")
-    rule: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="the rule's id, which is its file's name")
+    rule: str = Field(pattern=ID, description="the rule's id, which is its file's name")
     extends: str = Field(default="", description="id of the rule it is a change of")
     detector: str = Field(description="the mechanism behind it")
     match: dict[str, Any] = Field(description="{metric: ..., label: ...}, or one of these for each role")
@@ -88,6 +91,9 @@ class RuleFile(BaseModel):
     reopen_within: Annotated[DurationField, AfterValidator(_is_soon)] = Field(
         default=0, description="how soon after its end trouble is the same incident, which comes back"
     )
+    flapping: FlappingField = Field(
+        default=None, description="how often it comes back within how long that it flaps; or false: never"
+    )
     severity: _Word | dict[_Word, dict[str, Any] | None] = Field(
         description="one word, or parameters for each: {warning: {}, critical: {floor: 0.2}}"
     )
@@ -102,6 +108,10 @@ class RuleFile(BaseModel):
     runbook: str = ""
 
 
+class _Nothing(BaseModel):
+    """The parameters of a detector that is not known."""
+
+
 def load_rule(document: Document) -> Rule:
     """The rule a document holds, whether or not it is `enabled`.
 
@@ -114,6 +124,21 @@ def load_rule(document: Document) -> Rule:
     parts = None if mechanism is None else _parts(document, mechanism, problems)
     if file is None or parts is None or problems:
         raise ConfigurationError(dict.fromkeys(problems))
+    return _rule(document, file, parts)
+
+
+def load_bare(document: Document) -> Rule:
+    """The rule a document holds without what takes a detector to read: it matches nothing.
+
+    Raises:
+        ConfigurationError: all that is wrong in the rest of it.
+    """
+    file, nothing = validate(document, RuleFile), _Nothing()
+    words = [file.severity] if isinstance(file.severity, str) else list(file.severity)
+    return _rule(document, file, _Parts(nothing, {}, None, {Severity.parse(word): nothing for word in words}))
+
+
+def _rule(document: Document, file: RuleFile, parts: "_Parts") -> Rule:
     needs = file.hold if isinstance(file.hold, NofM) else None
     return Rule(
         id=file.rule,
@@ -124,6 +149,7 @@ def load_rule(document: Document) -> Rule:
         hold=0 if needs is not None else file.hold,
         keep_firing_for=file.keep_firing_for,
         reopen_within=file.reopen_within,
+        flapping=flapping(file.flapping, file.reopen_within),
         severity=Severity.parse(file.severity) if isinstance(file.severity, str) else min(parts.severities),
         summary=file.summary.strip(),
         why=file.why.strip(),

@@ -12,6 +12,7 @@ from watcher.errors import Problem
 from watcher.model.labels import VIEW_LABELS, Selector
 from watcher.model.metrics import METRICS, VALUES, Kind, Metric
 from watcher.model.rule import Severity
+from watcher.model.time import MINUTE, format_duration
 from watcher.model.words import number
 from watcher.rulebook.meaning import Check, Subject
 
@@ -186,6 +187,31 @@ def _values(metric: str, label: str) -> frozenset[str]:
     return VALUES.get(label, frozenset())
 
 
+def reopens_ever(subject: Subject) -> Iterator[Problem]:
+    """What breaks again before it has been clear for `keep_firing_for` never ended."""
+    rule = subject.rule
+    if 0 < rule.reopen_within <= rule.keep_firing_for:
+        what = f"nothing comes back within {format_duration(rule.reopen_within)}: until then it goes on"
+        hint = f"write more than `keep_firing_for`, {format_duration(rule.keep_firing_for)}"
+        yield subject.document.problem(("reopen_within",), what, hint)
+
+
+def flaps_ever(subject: Subject) -> Iterator[Problem]:
+    """What never comes back, or cannot so often in that time, flaps never."""
+    rule, at = subject.rule, ("flapping",)
+    if isinstance(subject.document.get(at), dict) and not rule.reopen_within:
+        what = "`flapping` where nothing ever comes back"
+        yield subject.document.problem(at, what, "add reopen_within: 30m, or leave it out", key=True)
+    if rule.flapping is None:
+        return
+    shortest = max(rule.hold, MINUTE) + max(rule.keep_firing_for, MINUTE)
+    needed = (rule.flapping.returns - 1) * shortest
+    if rule.flapping.within <= needed:
+        often = f"{rule.flapping.returns} returns never fit into {format_duration(rule.flapping.within)}"
+        what = f"{often}: `for` and `keep_firing_for` take longer"
+        yield subject.document.problem(at, what, f"write more than {format_duration(needed)}", key=True)
+
+
 CHECKS: Final[Sequence[Check]] = (
     can_match,
     not_contradicted,
@@ -195,4 +221,6 @@ CHECKS: Final[Sequence[Check]] = (
     windows_of_bins,
     severities_reached,
     clear_when_looser,
+    reopens_ever,
+    flaps_ever,
 )

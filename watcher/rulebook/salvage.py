@@ -1,17 +1,20 @@
 """A rule of which something cannot be read: what is left of it, so that lint tells everything at once."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from watcher.document.node import Document, Loc, Value
 from watcher.errors import ConfigurationError, Problem
 from watcher.model.rule import Rule
-from watcher.rulebook.loader import load_rule
+from watcher.rulebook.loader import ID, load_bare, load_rule
 
-_NEEDED: Final = frozenset({"rule", "detector", "match", "by"})
-"""Without these the rest means nothing."""
+_BARE: Final = frozenset({"detector", "match"})
+"""Without these nothing is known of `with` and what is laid over it."""
+_STAND_IN: Final[Mapping[str, Value]] = {"detector": "none", "match": {}, "by": []}
 _OVER: Final = frozenset({"clear_when", "severity"})
 """What is laid over `with`, and compared: without the one, what the others come to is not known."""
 
@@ -30,12 +33,15 @@ def salvaged(document: Document, problems: Iterable[Problem]) -> Rest | None:
     places = {
         place_of(document, one) for one in problems if (one.line, one.column) != (root.line, root.column)
     }
-    lost = {str(place[0]) if place else "" for place in places}
-    lost |= _OVER if lost & (_OVER | {"with"}) else set()
-    if lost & (_NEEDED | {""}) or not isinstance(document.data, dict):
+    if not isinstance(document.data, dict):
         return None
+    lost = {str(place[0]) if place else "" for place in places} | ({"rule", *_BARE} - document.data.keys())
+    lost |= _OVER if lost & (_OVER | {"with"}) else set()
+    if "" in lost:
+        return None
+    left = _without(document, places | {(name,) for name in lost if name != "with"})
     try:
-        rule = load_rule(_without(document, places | {(name,) for name in lost if name != "with"}))
+        rule = load_bare(_filled(left)) if lost & _BARE else load_rule(_filled(left))
     except ConfigurationError:
         return None
     return Rest(rule, frozenset(lost))
@@ -50,6 +56,14 @@ def _without(document: Document, places: AbstractSet[Loc]) -> Document:
         data["with"] = {name: value for name, value in params.items() if ("with", name) not in places}
     values = {loc: mark for loc, mark in document.values.items() if not places & {loc[:1], loc[:2]}}
     return replace(document, data=data, values=values)
+
+
+def _filled(document: Document) -> Document:
+    """The same with something in the place of each field that has to be there."""
+    assert isinstance(document.data, dict)  # noqa: S101 - as above
+    stem = Path(document.file).stem
+    name = stem if re.fullmatch(ID, stem) else "unnamed"
+    return replace(document, data={"rule": name, **_STAND_IN, **document.data})
 
 
 def place_of(document: Document, problem: Problem) -> Loc:

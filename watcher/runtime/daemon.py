@@ -12,6 +12,7 @@ from watcher.errors import StoreUnavailable
 from watcher.model.incident import Transition
 from watcher.model.time import SECOND, Duration
 from watcher.runtime.pump import Pump
+from watcher.runtime.settled import settled
 
 Task: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
@@ -41,6 +42,11 @@ async def run(parts: Parts, stop: anyio.Event, untold: Sequence[Transition] = ()
     Raises:
         LeaseLost: another daemon owns the database; nothing more is written.
     """
+    with settled():
+        await _run(parts, stop, untold)
+
+
+async def _run(parts: Parts, stop: anyio.Event, untold: Sequence[Transition]) -> None:
     async with anyio.create_task_group() as telling:
         telling.start_soon(parts.courier)
         async with anyio.create_task_group() as path:

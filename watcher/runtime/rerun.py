@@ -41,8 +41,10 @@ class Rerun:
     at: Instant
     labels: Mapping[str, str] = field(default_factory=dict)
     """Of the group that is asked about: what it is judged is kept, as the engine forgets it."""
-    _judged: dict[tuple[Instant, Instant], Judged] = field(default_factory=dict)
-    """By start and end: the newest verdict on each bin of that group, where one alone has the labels."""
+    several: Sequence[LabelSet] = ()
+    """Where more groups than one are asked about: their labels."""
+    _judged: dict[LabelSet, dict[tuple[Instant, Instant], Judged]] = field(default_factory=dict)
+    """By group, and by start and end: the newest verdict on each bin of the groups that are asked about."""
     _test: Backtest = field(init=False)
     _replay: Replay = field(init=False)
     _states: dict[LabelSet, list[tuple[Instant, str]]] = field(default_factory=dict)
@@ -100,17 +102,18 @@ class Rerun:
     def _keep(self) -> None:
         """Keep the verdicts that the engine holds: often enough that it forgets none before."""
         self._kept = self._settled
-        if len(found := matching(self.groups(), self.labels)) == 1:
-            held = judged(self._replay.engine, self._key(found[0]), self.at - self._before, _END)
-            self._judged.update({(one.start, one.end): one for one in held})
+        found = self.several or matching(self.groups(), self.labels)
+        for group in found if self.several or len(found) == 1 else ():
+            held = judged(self._replay.engine, self._key(group), self.at - self._before, _END)
+            self._judged.setdefault(group, {}).update({(one.start, one.end): one for one in held})
 
     def groups(self) -> Sequence[LabelSet]:
         """The groups that the rule judges here."""
         return groups(self._replay.engine, self.bound.rule.id, self.source)
 
     def steps(self, labels: LabelSet) -> list[Step]:
-        """The judged bins of the group that is asked about, in event order, from shortly before on."""
-        found = sorted(self._judged.items(), key=lambda item: item[0])
+        """The judged bins of a group that is asked about, in event order, from shortly before on."""
+        found = sorted(self._judged.get(labels, {}).items(), key=lambda item: item[0])
         return [Step(one, self._state(labels, one.end)) for _, one in found]
 
     def incident(self, labels: LabelSet, at: Instant) -> Incident | None:

@@ -15,8 +15,9 @@ from watcher.model.time import Instant
 from watcher.store import tables
 from watcher.store.database import Database
 from watcher.store.deeds import KINDS, Moment, deed_story, done, refusal
-from watcher.store.dispatch import DUE, Dispatch
+from watcher.store.dispatch import Dispatch
 from watcher.store.journal import read_reached
+from watcher.store.letter import DUE
 from watcher.store.letters import read_letters, write_letters
 from watcher.store.rows import incident_from, incident_values, key_from
 from watcher.store.statements import chunks

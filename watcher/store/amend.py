@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from watcher.model.incident import Change, Figures, Incident, Resolution, Status, Transition
 from watcher.model.time import rfc3339
-from watcher.model.words import span
+from watcher.model.words import number, span
 
 
 def begin(transition: Transition, incident_id: str, parent_id: str | None = None) -> Incident:
@@ -36,7 +36,7 @@ def amend(incident: Incident, transition: Transition, into: Incident | None = No
     match transition.change:
         case Change.RESOLVED | Change.REOPENED | Change.MOVED:
             return _retimed(incident, transition)
-        case Change.ROSE | Change.FELL | Change.WIDENED:
+        case Change.ROSE | Change.FELL | Change.WIDENED | Change.FLAPPING | Change.STEADY:
             # Where its start moved as well, MOVED says so.
             return replace(_restated(incident, transition), opened_at=incident.opened_at)
         case Change.WITHDRAWN:
@@ -55,6 +55,8 @@ def _retimed(incident: Incident, transition: Transition) -> Incident:
     if transition.change is Change.RESOLVED:
         reason = transition.resolution or Resolution.RECOVERED
         ended = replace(told, status=Status.RESOLVED, resolution=reason, recovery=transition.recovery)
+        if act := transition.act:
+            ended = replace(ended, resolved_by=act.who, resolved_why=act.text, ended_by_hand_at=act.asked_at)
         return replace(ended, resolved_at=transition.resolved_at)
     if transition.change is Change.REOPENED:
         standing = Status.OPEN if incident.acknowledged_at is None else Status.ACKNOWLEDGED
@@ -119,6 +121,8 @@ def story(before: Incident | None, after: Incident, transition: Transition) -> s
     """One line for the timeline."""
     if transition.change is Change.UNJUDGED:
         return transition.evidence.text or "still open, but without data to judge it by"
+    if transition.change is Change.FLAPPING:
+        return _flapping(transition, after)
     if transition.act is not None and transition.act.text:
         return f"{_ending(after)}: {transition.act.text}"
     return _STORIES[transition.change](before or after, after)
@@ -135,15 +139,44 @@ _ENDINGS: Final = {
 def _ending(incident: Incident) -> str:
     word = _ENDINGS.get(incident.resolution or Resolution.RECOVERED, "over")
     length = (incident.resolved_at or incident.opened_at) - incident.opened_at
-    healthy = f": {incident.recovery.text}" if incident.recovery and incident.recovery.text else ""
+    last = "; last read" if incident.resolution is Resolution.MANUAL else ":"
+    healthy = f"{last} {incident.recovery.text}" if incident.recovery and incident.recovery.text else ""
     return f"{word} after {span(length)}{healthy}"
 
 
 def _reopening(before: Incident, after: Incident) -> str:
     if after.returns <= before.returns:
         return f"not over after all: {after.summary}"
-    times = "once" if after.returns == 1 else f"{after.returns} times"
-    return f"it came back, {times} by now{', and flaps' if after.flapping else ''}: {after.summary}"
+    flaps = ", and flaps" if after.flapping else ""
+    return f"it came back, {_times(after.returns)} by now{flaps}: {after.summary}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _flapping(transition: Transition, after: Incident) -> str:
+    often = transition.evidence.text or f"it came back {_times(after.returns)}"
+    return f"{often}: it flaps, and its ends and returns are not told one by one"
+
+
+def is_untold(before: Incident, after: Incident, transition: Transition) -> bool:
+    """Whether a restatement changed figures alone, and none of them so that a person would read another one.
+
+    The row is amended then, and the timeline has nothing to tell.
+    """
+    if transition.change is not Change.MOVED:
+        return False
+    same = replace(before, peak=after.peak, affected=after.affected) == after
+    return same and _worth(before) == _worth(after)
+
+
+def _worth(incident: Incident) -> str:
+    """What it amounts to, as a person reads it: of what was lost the first two figures."""
+    worst = f"worst {incident.peak.text}" if incident.peak is not None and incident.peak.text else ""
+    affected = incident.affected or 0.0
+    lost = f"about {number(float(f'{affected:.2g}'))} requests affected" if affected else ""
+    return ", ".join(part for part in (worst, lost) if part)
 
 
 def _movement(before: Incident, after: Incident) -> str:
@@ -152,7 +185,9 @@ def _movement(before: Incident, after: Incident) -> str:
         moves.append(f"start moved from {rfc3339(before.opened_at)} to {rfc3339(after.opened_at)}")
     if before.resolved_at != after.resolved_at and before.resolved_at and after.resolved_at:
         moves.append(f"end moved from {rfc3339(before.resolved_at)} to {rfc3339(after.resolved_at)}")
-    return "; ".join(moves) or "restated: " + after.summary
+    return (
+        "; ".join(moves) or f"restated: {_worth(after) if _worth(before) != _worth(after) else after.summary}"
+    )
 
 
 _STORIES: Final[Mapping[Change, Callable[[Incident, Incident], str]]] = {
@@ -167,5 +202,6 @@ _STORIES: Final[Mapping[Change, Callable[[Incident, Incident], str]]] = {
     Change.WIDENED: lambda _, after: after.summary,
     Change.JOINED: lambda _, after: f"part of a wider incident, {after.parent_id}",
     Change.PARTED: lambda *_: "part of no wider incident after all",
+    Change.STEADY: lambda _, after: f"it flaps no more; it came back {_times(after.returns)}",
 }
 """By change: what the timeline says of the incident before and after it."""

@@ -13,6 +13,7 @@ from watcher.model.rule import Severity
 from watcher.model.statistics import Brief
 from watcher.model.time import Instant
 from watcher.store import tables
+from watcher.store.claims import with_who_ended
 from watcher.store.database import Database
 from watcher.store.filters import conditions
 from watcher.store.rows import incident_from
@@ -67,6 +68,8 @@ def _brief_rows(
         incident.resolved_at,
         incident.returns,
         incident.flapping,
+        incident.affected,
+        incident.parent_id,
         func.coalesce(first, incident.acknowledged_at).label("acknowledged_at"),
         ended.label("ended_by_hand_at"),
     )
@@ -87,7 +90,8 @@ def _stories(connection: Connection, query: IncidentQuery, after: tuple[Instant,
     incident = tables.incident.c
     statement = select(tables.incident).where(*conditions(query), _after(after))
     page = statement.order_by(incident.opened_at, incident.id).limit(_STORIES)
-    incidents = [incident_from(row) for row in connection.execute(page).mappings()]
+    found = [incident_from(row) for row in connection.execute(page).mappings()]
+    incidents = with_who_ended(connection, found)
     told = _timelines(connection, incidents)
     return [Story(one, told[one.id]) for one in incidents]
 

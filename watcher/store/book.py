@@ -20,15 +20,16 @@ from watcher.store import tables
 from watcher.store.acts import apply_acts, settle_ended, still_asked
 from watcher.store.database import Database
 from watcher.store.deeds import Moment
-from watcher.store.dispatch import DUE, Dispatch
+from watcher.store.dispatch import Dispatch
 from watcher.store.errands import strike_off
 from watcher.store.inventory import News, Stock, heard_in, read_items, write_inventory
 from watcher.store.journal import journal_values, write_engine, write_kept, write_polls
 from watcher.store.lease import Fence
 from watcher.store.ledger import Entry, Ledger, mark_of
+from watcher.store.letter import DUE
 from watcher.store.letters import read_letters, write_letters
 from watcher.store.rows import identity, incident_from, incident_values
-from watcher.store.statements import chunks, insert_all
+from watcher.store.statements import among, chunks, insert_all
 
 STORM: Final = 500
 """Changes in one tick."""
@@ -162,28 +163,36 @@ def _apply(
     ]
 
 
+_HELD: Final = (
+    select(tables.incident)
+    .where(among(tables.incident.c.identity, "identities"))
+    .where(
+        or_(
+            tables.incident.c.resolved_at.is_(None),
+            tables.incident.c.resolved_at >= bindparam("earliest"),
+            tables.incident.c.opened_at >= bindparam("earliest"),
+        )
+    )
+    .order_by(tables.incident.c.id)
+)
+
+
 def _held(connection: Connection, transitions: Sequence[Transition]) -> Sequence[Incident]:
     """The incidents of these keys that event time allows to be meant."""
-    incident = tables.incident.c
     wider = [transition.wider for transition in transitions if transition.wider is not None]
     keys = {transition.key for transition in transitions} | {one.key for one in wider}
-    identities = sorted(map(identity, keys))
     starts = [min(transition.was, transition.opened_at) for transition in transitions]
     earliest = min([*starts, *(one.opened_at for one in wider)])
-    recent = or_(
-        incident.resolved_at.is_(None), incident.resolved_at >= earliest, incident.opened_at >= earliest
-    )
-    found: list[Incident] = []
-    for some in chunks(identities):
-        query = select(tables.incident).where(incident.identity.in_(some), recent).order_by(incident.id)
-        found += [incident_from(row) for row in connection.execute(query).mappings()]
-    return found
+    asked = {"identities": sorted(map(identity, keys)), "earliest": earliest}
+    return [incident_from(row) for row in connection.execute(_HELD, asked).mappings()]
 
 
 def _marks(
     connection: Connection, held: Sequence[Incident], transitions: Sequence[Transition]
 ) -> set[tuple[str, str]]:
     """Which of these transitions the timelines of these incidents hold already."""
+    if not held:
+        return set()
     timeline = tables.timeline.c
     marks = {transition.key: set[str]() for transition in transitions}
     for transition in transitions:
@@ -199,15 +208,14 @@ def _marks(
 
 
 def _write_incidents(connection: Connection, ledger: Ledger) -> None:
-    if ledger.changed:
-        values = [incident_values(incident) for incident in ledger.changed]
+    if changed := ledger.changed:
+        values = [incident_values(incident) for incident in changed]
         columns: dict[str, object] = {name: bindparam(f"new_{name}") for name in values[0] if name != "id"}
         statement = update(tables.incident).where(tables.incident.c.id == bindparam("new_id")).values(columns)
         connection.execute(
             statement, [{f"new_{name}": value for name, value in row.items()} for row in values]
         )
-    if ledger.added:
-        insert_all(connection, tables.incident, [incident_values(incident) for incident in ledger.added])
+    insert_all(connection, tables.incident, [incident_values(incident) for incident in ledger.added])
 
 
 def _write_timeline(connection: Connection, entries: Sequence[Entry]) -> None:

@@ -24,13 +24,13 @@ from sqlalchemy import (
 )
 
 from watcher.model.act import ActKind, ActState
-from watcher.model.incident import Resolution, Status
+from watcher.model.incident import Incident, Resolution, Status
 from watcher.model.message import Due, Policy, Telling
 from watcher.model.rule import Severity
 from watcher.model.time import MINUTE, Instant
-from watcher.store.dispatch import DONE, DUE, OPENINGS, SKIPPED, rank
+from watcher.store.letter import DONE, DUE, OPENINGS, SKIPPED, rank
 from watcher.store.rows import incident_from
-from watcher.store.statements import chunks
+from watcher.store.statements import among, chunks
 from watcher.store.tables import act, incident, outbox
 
 OPEN: Final[ColumnElement[bool]] = outbox.c.state == literal_column(f"'{DUE}'")
@@ -80,7 +80,8 @@ def _heads() -> ColumnElement[bool]:
 def _grouped() -> ColumnElement[bool]:
     """Rows of these routes and groups, by columns: neither database looks pairs up in an index.
 
-    A group of another route may be among them; nobody asks for it. The last words name the index.
+    A group of another route may be among them; nobody asks for it. The last words name the index, which
+    SQLite takes for lists whose length it sees.
     """
     of_route = outbox.c.route.in_(bindparam("routes", expanding=True))
     of_group = outbox.c.group.in_(bindparam("groups", expanding=True))
@@ -113,7 +114,7 @@ def _with_incident() -> Select[Any]:
 
 
 HEADS: Final = _heads()
-_THESE: Final = outbox.c.id.in_(bindparam("ids", expanding=True))
+_THESE: Final = among(outbox.c.id, "ids")
 _FREE: Final = (outbox.c.leased_until <= bindparam("at")) | (outbox.c.leased_until > bindparam("until"))
 """Nobody holds it, or a claim of the future does, which the clock was set back from."""
 _FROM_AHEAD: Final = outbox.c.changed_at > bindparam("soon")
@@ -142,8 +143,8 @@ _LEASE: Final = (
 )
 _WITH_INCIDENT: Final = _with_incident()
 _ENDED_BY: Final = (
-    select(act.c.incident_id, act.c.who, act.c.text)
-    .where(act.c.incident_id.in_(bindparam("ids", expanding=True)))
+    select(act.c.incident_id, act.c.who, act.c.text, act.c.asked_at)
+    .where(among(act.c.incident_id, "ids"))
     .where(act.c.kind == ActKind.RESOLVE, act.c.state == ActState.APPLIED)
     .order_by(act.c.id)
 )
@@ -167,29 +168,36 @@ def claimed(connection: Connection, asked: Asked) -> Sequence[Due]:
     picked = connection.execute(_DUE, wanted | asked.times).all()
     ids = [row.id for row in picked]
     ids += _waiting_with(connection, asked, {(row.route, row.group) for row in picked if row.group}, ids)
-    rows: dict[int, RowMapping] = {}
-    for some in chunks(ids):
-        connection.execute(_LEASE, {"ids": some, "until": asked.until})
-        found = connection.execute(_WITH_INCIDENT, {"ids": some})
-        rows |= {row["outbox_id"]: row for row in found.mappings()}
+    if not ids:
+        return []
+    connection.execute(_LEASE, {"ids": ids, "until": asked.until})
+    found = connection.execute(_WITH_INCIDENT, {"ids": ids})
+    rows = {row["outbox_id"]: row for row in found.mappings()}
     groups = _groups(connection, asked.target, rows.values())
     return _with_who_ended(connection, [_row(rows[one], groups) for one in ids])
 
 
 def _with_who_ended(connection: Connection, rows: Sequence[Due]) -> Sequence[Due]:
     """With who ended what was ended by hand, and why: the acts know."""
-    ended = sorted({row.incident.id for row in rows if row.incident.resolution is Resolution.MANUAL})
-    words: dict[str, tuple[str, str]] = {}
-    for some in chunks(ended):
-        found = connection.execute(_ENDED_BY, {"ids": some})
-        words |= {one.incident_id: (one.who, one.text) for one in found}
-    return [_attributed(row, *words.get(row.incident.id, ("", ""))) for row in rows]
+    known = with_who_ended(connection, [row.incident for row in rows])
+    return [
+        row if incident is row.incident else replace(row, incident=incident)
+        for row, incident in zip(rows, known, strict=True)
+    ]
 
 
-def _attributed(row: Due, who: str, why: str) -> Due:
-    if not who:
-        return row
-    return replace(row, incident=replace(row.incident, resolved_by=who, resolved_why=why))
+def with_who_ended(connection: Connection, incidents: Sequence[Incident]) -> Sequence[Incident]:
+    """With who ended what was ended by hand, why, and when that was: the acts know."""
+    ended = sorted({one.id for one in incidents if one.resolution is Resolution.MANUAL})
+    if not ended:
+        return incidents
+    found = connection.execute(_ENDED_BY, {"ids": ended})
+    acts = {row.incident_id: (row.who, row.text, row.asked_at) for row in found}
+    return [_attributed(one, *acts[one.id]) if one.id in acts else one for one in incidents]
+
+
+def _attributed(incident: Incident, who: str, why: str, at: Instant) -> Incident:
+    return replace(incident, resolved_by=who, resolved_why=why, ended_by_hand_at=at)
 
 
 def _waiting_with(

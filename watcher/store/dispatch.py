@@ -6,22 +6,26 @@ replaced by what is newer, and what follows an opening also goes where that went
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from dataclasses import replace
+from typing import Final
 
-import msgspec
-
-from watcher.model.incident import Change, Incident
-from watcher.model.message import Owed, Policy, Telling
-from watcher.model.rule import Severity
-from watcher.model.time import Duration, Instant
+from watcher.model.incident import Change
+from watcher.model.message import Owed, Telling
+from watcher.model.time import Instant
 from watcher.store.ledger import Entry
-
-DUE: Final = "due"
-DONE: Final = "done"
-SKIPPED: Final = "skipped"
-DEAD: Final = "dead"
+from watcher.store.letter import (
+    DEAD,
+    DONE,
+    DUE,
+    ENDINGS,
+    OPENINGS,
+    REMINDED,
+    SKIPPED,
+    Letter,
+    Way,
+    one_fewer,
+    policy_text,
+)
 
 _TELLINGS: Final[Mapping[Change, Telling]] = {
     Change.OPENED: Telling.OPENED,
@@ -33,55 +37,17 @@ _TELLINGS: Final[Mapping[Change, Telling]] = {
     Change.ROSE: Telling.ROSE,
     Change.WIDENED: Telling.WIDENED,
     Change.PARTED: Telling.OPENED,
+    Change.FLAPPING: Telling.FLAPPING,
 }
 """A moved start or end and a fallen severity are in the book and in the timeline, and told to nobody."""
 
 _WORDS: Final = frozenset({DUE, DONE})
 """States of a row that its target has heard, or will."""
-OPENINGS: Final = frozenset({Telling.OPENED, Telling.REOPENED})
-_ENDINGS: Final = frozenset({Telling.RESOLVED, Telling.WITHDRAWN})
 _GOING_ON: Final = frozenset({Telling.ROSE, Telling.WIDENED})
 """What an incident says while it stands: to who has not heard of it, it is an opening."""
-REMINDED: Final = OPENINGS | {Telling.REMINDER}
-"""What the next reminder follows, however it was settled, while the incident stands open."""
-
-
-class Way(NamedTuple):
-    """How a row is told: by which route, in which group, and by what policy, as text."""
-
-    route: str = ""
-    group: str = ""
-    policy: str = "{}"
-
-
-UNROUTED: Final = Way()
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """One row of the outbox; `id` is None until it is written."""
-
-    id: int | None
-    incident_id: str
-    target: str
-    telling: Telling
-    state: str
-    sending: bool
-    """Leased by a courier at this moment: it may well arrive."""
-    detail: str = ""
-    mark: str = ""
-    owed: Owed | None = None
-    waits_for: int | None = None
-    """The row that must be delivered or given up before this one, so that no word overtakes another."""
-    tried: bool = False
-    """It was attempted, or may have been by a courier that died: perhaps it arrived."""
-    way: Way = UNROUTED
-    repeat: Duration = 0
-
-    @property
-    def waiting(self) -> bool:
-        """Not delivered, and nobody is at it."""
-        return self.state == DUE and not self.sending
+_OF_FLAPPING: Final = frozenset({Telling.RESOLVED, Telling.REOPENED, Telling.FLAPPING})
+"""What an end that may well be taken back replaces: neither an opening nor a rise waits with it."""
+_FLAPPING: Final = "flapping"
 
 
 class Dispatch:
@@ -105,23 +71,35 @@ class Dispatch:
         telling = _TELLINGS.get(entry.transition.change)
         if telling is None:
             return
-        if telling in _ENDINGS:
+        if telling in ENDINGS and not entry.transition.rest:
             for letters in targets.values():
                 self._drop(letters, _mooted(telling), f"over before it was told ({telling})")
         for one in owed:
-            letters = targets[one.target]
-            is_first = not any(letter.state in _WORDS for letter in letters)
-            perhaps = telling in _ENDINGS and any(map(_may_have_arrived, letters))
-            if one.follows and is_first and not perhaps:
-                continue
-            word = _word(telling, one, letters, is_first=is_first)
-            needed = _needed(word, letters)
-            self._drop(letters, _superseded(word), f"superseded by {word}")
-            letters.append(_letter(entry, word, one, letters, needed=needed))
-            if needed and word is Telling.ROSE and one.repeat and not one.follows:
-                self._drop(letters, frozenset({Telling.REMINDER}), "reminded as its severity is from now on")
-            if _wants_reminder(word, one, letters, needed=needed):
-                letters.append(_reminder(entry, one))
+            self._owe(entry, telling, one, targets[one.target])
+
+    def _owe(self, entry: Entry, telling: Telling, one: Owed, letters: list[Letter]) -> None:
+        """Take in what is owed to one target."""
+        if telling is Telling.OPENED and not letters and not one.follows:
+            letters.append(
+                _letter(entry, telling, one, letters, skipped="")
+            )  # nothing was owed that it meets
+            return
+        is_first = not any(letter.state in _WORDS for letter in letters)
+        perhaps = telling in ENDINGS and any(map(_may_have_arrived, letters))
+        if one.follows and is_first and not perhaps:
+            return
+        if telling is Telling.REOPENED and not is_first:
+            telling = _back_as(entry, letters)
+        word = _word(telling, one, letters, is_first=is_first)
+        skipped = _why_not(word, letters, knows=perhaps or not is_first)
+        needed, is_one_more = not skipped, _is_one_more(entry)
+        self._drop(letters, _replaced(entry, word), _FLAPPING if is_one_more else f"superseded by {word}")
+        reason = _FLAPPING if skipped and is_one_more else skipped
+        letters.append(_letter(entry, word, one, letters, skipped=reason))
+        if needed and word is Telling.ROSE and one.repeat and not one.follows:
+            self._drop(letters, frozenset({Telling.REMINDER}), "reminded as its severity is from now on")
+        if _wants_reminder(word, one, letters, needed=needed):
+            letters.append(_reminder(entry, one))
 
     def remind(self, incident_id: str, at: Instant) -> None:
         """Owe a reminder at a time to every target that knows of an incident and of no end of it.
@@ -131,7 +109,7 @@ class Dispatch:
         for target, letters in self._letters[incident_id].items():
             owing = [index for index, one in enumerate(letters) if one.state == DUE]
             last = _last_told(letters)
-            if not owing and last is not None and last not in _ENDINGS:
+            if not owing and last is not None and last not in ENDINGS:
                 letters.append(_extra_reminder(incident_id, target, letters, at))
             for index in owing:
                 self._put_off(letters, index, at)
@@ -169,30 +147,16 @@ class Dispatch:
                     self._dropped[letter.id] = reason
 
 
-def letter_from(row: Any, at: Instant) -> Letter:  # noqa: ANN401 - a row of the outbox
-    """A written row as a letter."""
-    return Letter(
-        id=row.id,
-        incident_id=row.incident_id,
-        target=row.target,
-        telling=Telling(row.telling),
-        state=row.state,
-        sending=row.leased_until > at,
-        tried=row.attempts > 0 or row.leased_until > 0,
-        way=Way(row.route, row.group, row.policy),
-        repeat=row.repeat,
-    )
-
-
-def _letter(entry: Entry, telling: Telling, owed: Owed, before: Sequence[Letter], *, needed: bool) -> Letter:
+def _letter(entry: Entry, telling: Telling, owed: Owed, before: Sequence[Letter], *, skipped: str) -> Letter:
+    """`skipped` is why it need not be told; empty where it is to be."""
     return Letter(
         id=None,
         incident_id=entry.incident_id,
         target=owed.target,
         telling=telling,
-        state=DUE if needed else SKIPPED,
+        state=SKIPPED if skipped else DUE,
         sending=False,
-        detail="" if needed else "nothing new for this receiver",
+        detail=skipped,
         mark=entry.mark,
         owed=owed,
         waits_for=_undelivered(before),
@@ -203,16 +167,11 @@ def _letter(entry: Entry, telling: Telling, owed: Owed, before: Sequence[Letter]
 
 def _way(telling: Telling, owed: Owed, before: Sequence[Letter]) -> Way:
     """An end goes the way its opening went, whatever the routes say by now."""
-    if owed.follows or telling in _ENDINGS:
+    if owed.follows or telling in ENDINGS:
         for letter in reversed(before):
             if letter.way.route:
                 return letter.way
-    return Way(owed.route, owed.group, _policy_text(owed.policy))
-
-
-@lru_cache(maxsize=256)
-def _policy_text(policy: Policy) -> str:
-    return "{}" if policy == Policy() else msgspec.json.encode(policy).decode()
+    return Way(owed.route, owed.group, policy_text(owed.policy))
 
 
 def _reminder(entry: Entry, owed: Owed) -> Letter:
@@ -226,7 +185,7 @@ def _reminder(entry: Entry, owed: Owed) -> Letter:
         sending=False,
         mark=f"reminder:{entry.mark}",
         owed=replace(owed, not_before=owed.not_before + owed.repeat, held=False),
-        way=Way(owed.route, owed.group, _policy_text(owed.policy)),
+        way=Way(owed.route, owed.group, policy_text(one_fewer(owed.policy))),
         repeat=owed.repeat,
     )
 
@@ -260,12 +219,43 @@ def _word(telling: Telling, owed: Owed, letters: Sequence[Letter], *, is_first: 
 
     What got worse is told in place of an opening that waits for more, for it waits for nothing.
     """
-    if is_first and telling in _GOING_ON:
+    if is_first and telling in _GOING_ON | {Telling.FLAPPING}:
+        return Telling.OPENED
+    if telling is Telling.FLAPPING and any(one.waiting and one.telling is Telling.OPENED for one in letters):
         return Telling.OPENED
     if telling is Telling.ROSE and not owed.follows:
         waiting = (one.telling for one in letters if one.waiting and one.telling in OPENINGS)
         return next(waiting, telling)
     return telling
+
+
+def _is_one_more(entry: Entry) -> bool:
+    """Whether it is one more return of what flaps, and was told to."""
+    figures = entry.transition.figures
+    return entry.transition.change is Change.REOPENED and figures is not None and figures.flapping
+
+
+def _back_as(entry: Entry, letters: Sequence[Letter]) -> Telling:
+    """As what a return is told: what is worse than ever is news to who heard of no end of it.
+
+    So is that it flaps, to who could not be told when it began to.
+    """
+    last = _last_told(letters)
+    stands = last is not None and last not in ENDINGS and not _may_think_it_over(letters)
+    if entry.is_worse and stands:
+        return Telling.ROSE
+    knows = any(one.telling is Telling.FLAPPING and one.state in _WORDS for one in letters)
+    return Telling.FLAPPING if _is_one_more(entry) and not knows else Telling.REOPENED
+
+
+def _replaced(entry: Entry, word: Telling) -> frozenset[Telling]:
+    """What is owed no more with a word of this change. What flaps is reminded of all the while."""
+    if entry.transition.rest:
+        return _OF_FLAPPING
+    if _is_one_more(entry):
+        return frozenset(Telling) - {Telling.REMINDER, Telling.FLAPPING}
+    of_change = _TELLINGS[entry.transition.change]
+    return _superseded(word) | (_superseded(of_change) if of_change is Telling.REOPENED else frozenset())
 
 
 def _mooted(telling: Telling) -> frozenset[Telling]:
@@ -288,6 +278,17 @@ def _undelivered(letters: Sequence[Letter]) -> int | None:
     return next(due, None)
 
 
+def _why_not(telling: Telling, letters: Sequence[Letter], *, knows: bool) -> str:
+    """Why a word need not be told; empty where it is. Who was owed no opening is not told of the end.
+
+    An opening that was given up was owed: its end, which names both times, is then the first word of it.
+    """
+    if not _needed(telling, letters):
+        return "nothing new for this receiver"
+    owed_before = knows or any(one.state == DEAD for one in letters)
+    return "it was not told of the opening" if telling is Telling.RESOLVED and not owed_before else ""
+
+
 def _needed(telling: Telling, letters: Sequence[Letter]) -> bool:
     """Whether the receiver, given what it was last told, learns anything.
 
@@ -300,8 +301,10 @@ def _needed(telling: Telling, letters: Sequence[Letter]) -> bool:
             return not any(one.waiting and one.telling in OPENINGS for one in letters)
         case Telling.WITHDRAWN:
             return last is not Telling.WITHDRAWN and (last is not None or any(one.tried for one in letters))
+        case Telling.REOPENED if any(one.waiting and one.telling is Telling.FLAPPING for one in letters):
+            return False
         case Telling.OPENED | Telling.REOPENED:
-            return last is None or last in _ENDINGS or _may_think_it_over(letters)
+            return last is None or last in ENDINGS or _may_think_it_over(letters)
         case _:
             return last is not telling or telling is Telling.UNJUDGED
 
@@ -314,7 +317,7 @@ def _may_have_arrived(letter: Letter) -> bool:
 def _may_think_it_over(letters: Sequence[Letter]) -> bool:
     """Whether an end was tried since the receiver was last told for sure."""
     since = next((at for at in reversed(range(len(letters))) if _is_told(letters[at])), -1)
-    return any(one.tried and one.telling in _ENDINGS for one in letters[since + 1 :])
+    return any(one.tried and one.telling in ENDINGS for one in letters[since + 1 :])
 
 
 def _last_told(letters: Sequence[Letter]) -> Telling | None:
@@ -324,58 +327,3 @@ def _last_told(letters: Sequence[Letter]) -> Telling | None:
 
 def _is_told(letter: Letter) -> bool:
     return letter.state == DONE or (letter.state == DUE and letter.sending)
-
-
-def rank(telling: Telling, severity: Severity) -> int:
-    """Where a row stands among those that are due: critical first, then openings before endings."""
-    return 2 * (Severity.CRITICAL - severity) + (telling in _ENDINGS)
-
-
-def letter_values(letter: Letter, incident: Incident, source: str, at: Instant) -> dict[str, object]:
-    """Column values of a letter that is not written yet."""
-    owed = letter.owed or Owed(letter.target, at)
-    return {
-        "incident_id": letter.incident_id,
-        "mark": letter.mark,
-        "telling": letter.telling.value,
-        "target": letter.target,
-        "source": source,
-        "rank": rank(letter.telling, incident.severity),
-        "state": letter.state,
-        "created_at": at,
-        "due_at": owed.not_before,
-        "held": owed.held,
-        "ready_at": owed.ready_at,
-        "repeat": letter.repeat,
-        "route": letter.way.route,
-        "group": letter.way.group,
-        "policy": letter.way.policy,
-        "reason": letter.detail,
-        "leased_until": 0,
-        "waits_for": letter.waits_for,
-        "attempts": 0,
-        "changed_at": at,
-        "detail": letter.detail,
-    }
-
-
-def reminder_values(row: Mapping[str, Any], at: Instant) -> dict[str, object]:
-    """Column values of the reminder that follows a row which was settled."""
-    policy = msgspec.json.decode(row["policy"], type=Policy)
-    doubled = min(2 * row["repeat"], policy.repeat_max) if policy.repeat_max else row["repeat"]
-    own: dict[str, object] = {
-        "mark": f"reminder:{row['id']}",
-        "telling": Telling.REMINDER,
-        "created_at": at,
-        "due_at": at + row["repeat"],
-        "repeat": doubled,
-        "held": False,
-        "leased_until": 0,
-        "waits_for": None,
-        "attempts": 0,
-        "changed_at": at,
-        "detail": "",
-        "reason": "",
-        "fence": 0,
-    }
-    return {name: value for name, value in row.items() if name != "id"} | own

@@ -1,5 +1,6 @@
 """Foreign database errors, turned into ours in one place."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -36,7 +37,7 @@ def translated(where: object) -> Iterator[None]:
         raise StoreUnavailable(f"{where}: no answer in time") from error
     except SQLAlchemyError:
         raise
-    except OSError as error:
+    except (OSError, sqlite3.DatabaseError) as error:  # the latter of what is read past SQLAlchemy
         raise StoreUnavailable(f"{where}: {_words(error)}") from error
 
 

@@ -20,10 +20,12 @@ def conditions(query: IncidentQuery) -> Iterator[ColumnElement[bool]]:
         yield incident.severity == int(query.severity)
     if query.shadow is not None:
         yield incident.shadow.is_(query.shadow)
+    if query.flapping is not None:
+        yield incident.flapping.is_(query.flapping)
     if query.rule:
         yield incident.rule == query.rule
-    if query.assignee:
-        yield incident.assignee == query.assignee
+    named = ((incident.parent_id, query.parent), (incident.assignee, query.assignee))
+    yield from (column == value for column, value in named if value)
     for name, value in query.labels.items():
         yield position(incident.labels, label_needle(name, value)) > 0
     if query.until is not None:

@@ -2,25 +2,33 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import ColumnClause, Connection, Select, func, literal_column, select
 
 from watcher.model.act import Act
+from watcher.model.hand import GivenUp
 from watcher.model.incident import Incident
 from watcher.model.message import Telling
 from watcher.model.ports import Delivery, Failing, IncidentQuery, Owner, Story, TimelineEntry
 from watcher.model.sample import Sight
 from watcher.model.statistics import Brief
+from watcher.model.time import Instant
 from watcher.store import process, tables
 from watcher.store.acts import SqlActs
 from watcher.store.archive import read_briefs, read_stories
+from watcher.store.claims import with_who_ended
 from watcher.store.database import Database
-from watcher.store.dispatch import DUE
 from watcher.store.filters import conditions
 from watcher.store.lease import stands
+from watcher.store.letter import DEAD, DUE
 from watcher.store.rows import incident_from
+from watcher.store.statements import chunks
 
+_IS_DUE: Final[ColumnClause[str]] = literal_column(f"'{DUE}'")
+"""Written out, as an index of what is due is of that very condition."""
 _NAMED: Final = 10
 """Incidents that a beginning of an id may name, before it is longer."""
 
@@ -104,7 +112,7 @@ class SqlHistory:
         is_owed = (outbox.telling != Telling.REMINDER) | (outbox.due_at <= self._database.now(connection))
         query = (
             select(outbox.target, func.count())
-            .where(outbox.state == DUE, is_owed)
+            .where(outbox.state == _IS_DUE, is_owed)
             .group_by(outbox.target)
             .order_by(outbox.target)
         )
@@ -113,6 +121,10 @@ class SqlHistory:
     async def failing(self) -> Mapping[str, Failing]:
         """By target: what keeps messages waiting. What was given up keeps none."""
         return await self._database.read(_failing)
+
+    async def given_up(self, *, since: Instant) -> Sequence[GivenUp]:
+        """Messages that were given up since then, by target: how many, and why the last one was."""
+        return await self._database.read(partial(_given_up, since=since))
 
     async def owner(self) -> Owner | None:
         """The daemon on this database, if any."""
@@ -136,18 +148,36 @@ class SqlHistory:
 
 def _failing(connection: Connection) -> Mapping[str, Failing]:
     outbox = tables.outbox.c
-    missed = (outbox.state == DUE, outbox.attempts > 0, outbox.detail != "")
-    oldest = select(outbox.target, func.min(outbox.created_at)).where(*missed)
-    found = connection.execute(oldest.group_by(outbox.target).order_by(outbox.target)).all()
-    newest = select(outbox.detail).where(*missed).order_by(outbox.changed_at.desc()).limit(1)
-    return {
-        target: Failing(target, since, connection.scalars(newest.where(outbox.target == target)).one())
-        for target, since in found
-    }
+    newest = outbox.changed_at.desc(), outbox.id.desc()
+    missed = (
+        select(
+            outbox.target,
+            func.min(outbox.created_at).over(partition_by=outbox.target).label("since"),
+            func.row_number().over(partition_by=outbox.target, order_by=newest).label("place"),
+            outbox.detail,
+        )
+        .where(outbox.state == _IS_DUE, outbox.attempts > 0, outbox.detail != "")
+        .subquery()
+    )
+    found = select(missed).where(missed.c.place == 1).order_by(missed.c.target)
+    return {row.target: Failing(row.target, row.since, row.detail) for row in connection.execute(found)}
+
+
+def _given_up(connection: Connection, since: Instant) -> Sequence[GivenUp]:
+    outbox = tables.outbox.c
+    query = (
+        select(outbox.target, outbox.changed_at, outbox.detail)
+        .where(outbox.state == literal_column(f"'{DEAD}'"), outbox.changed_at >= since)
+        .order_by(outbox.target, outbox.changed_at)
+    )
+    by_target = groupby(connection.execute(query).all(), key=attrgetter("target"))
+    found = [(target, [*rows]) for target, rows in by_target]
+    return [GivenUp(target, len(rows), rows[-1].changed_at, rows[-1].detail) for target, rows in found]
 
 
 def _incidents(connection: Connection, statement: Select[tuple[object, ...]]) -> Sequence[Incident]:
-    return [incident_from(row) for row in connection.execute(statement).mappings()]
+    found = [incident_from(row) for row in connection.execute(statement).mappings()]
+    return [one for some in chunks(found) for one in with_who_ended(connection, some)]
 
 
 def _filtered(query: IncidentQuery) -> Select[tuple[object, ...]]:

@@ -85,7 +85,7 @@ class SqlJournal:
         return await self._database.read(read_engine)
 
     async def standing(self) -> Sequence[Incident]:
-        """Incidents that are not over, and those that ended so late that they may be found again.
+        """Incidents that are not over, ended so late that they may be found again, and their leaves.
 
         Oldest first.
         """
@@ -119,9 +119,11 @@ def _standing(connection: Connection) -> Sequence[Incident]:
     incident = tables.incident.c
     since = literal(_judged_from(connection), BigInteger)  # no time compares with NULL
     recent = (incident.status == Status.RESOLVED) & (incident.resolved_at >= since)
+    held = incident.status.in_([Status.OPEN, Status.ACKNOWLEDGED]) | recent
+    is_leaf = (incident.status == Status.RESOLVED) & incident.parent_id.in_(select(incident.id).where(held))
     query = (
         select(tables.incident)
-        .where(incident.status.in_([Status.OPEN, Status.ACKNOWLEDGED]) | recent)
+        .where(held | is_leaf)
         .where(~incident.drill)  # no engine has judged it, so none finds it again or ends it
         .order_by(incident.opened_at, incident.id)
     )

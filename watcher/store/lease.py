@@ -8,7 +8,7 @@ from watcher.errors import DatabaseUnusable, LeaseLost
 from watcher.model.time import SECOND, Duration, Instant, rfc3339
 from watcher.store import process, tables
 from watcher.store.database import Database
-from watcher.store.dispatch import DUE
+from watcher.store.letter import DUE
 
 TTL: Final[Duration] = 30 * SECOND
 """How long a daemon that vanished with its machine keeps others out."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from watcher.model.incident import Change, Incident, IncidentKey, Resolution, Status, Transition
 from watcher.model.ports import IdFactory
-from watcher.store.amend import amend, begin, inherit, inheritance, story
+from watcher.store.amend import amend, begin, inherit, inheritance, is_untold, story
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class Entry:
     transition: Transition
     mark: str
     text: str
+    is_worse: bool = False
+    """Its severity is higher than it has been."""
 
 
 def mark_of(transition: Transition) -> str:
@@ -80,9 +82,7 @@ class Ledger:
                 return None
             after = begin(transition, self._new_id(transition.decided_at), wider.id if wider else None)
         else:
-            if before is None:
-                return None
-            if _was_ended_by_hand(before, transition):
+            if before is None or _was_ended_by_hand(before, transition):
                 return None
             into = _older(transition, family, before) if transition.change is Change.MERGED else wider
             after = amend(before, transition, into)
@@ -91,8 +91,11 @@ class Ledger:
             if after == before and transition.change is not Change.UNJUDGED:
                 return None
         self._put(after)
+        if before is not None and is_untold(before, after, transition):
+            return None
         self._marks.add((after.id, mark))
-        return Entry(after.id, transition, mark, story(before, after, transition))
+        is_worse = before is not None and after.severity > before.severity
+        return Entry(after.id, transition, mark, story(before, after, transition), is_worse)
 
     def _inherit(self, older: Incident, younger: Incident, transition: Transition) -> None:
         """What people did to the younger one is done to the one it is merged into."""
@@ -135,6 +138,8 @@ _BEYOND_AN_END: Final = frozenset(
 
 def _meant(transition: Transition, family: Sequence[Incident]) -> Incident | None:
     """The episode it speaks of: by its start as told or as it is now, else by overlap in event time."""
+    if not family:
+        return None
     live = [incident for incident in family if incident.status is not Status.WITHDRAWN]
     starts = (
         [transition.was] if transition.change is Change.MERGED else [transition.was, transition.opened_at]

@@ -1,27 +1,31 @@
 """What incidents owe, read before a tick changes it and written with it."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from watcher.model.incident import Incident
 from watcher.model.time import Instant
 from watcher.store import tables
-from watcher.store.dispatch import SKIPPED, Dispatch, Letter, letter_from, letter_values
+from watcher.store.dispatch import Dispatch
+from watcher.store.letter import SKIPPED, Letter, letter_from, letter_values
 from watcher.store.rows import source_of
-from watcher.store.statements import chunks, insert_all
+from watcher.store.statements import among, insert_all
+
+_OWED: Final = (
+    select(tables.outbox)
+    .where(among(tables.outbox.c.incident_id, "incidents"))
+    .order_by(tables.outbox.c.id)
+    .with_for_update()
+)
 
 
 def read_letters(connection: Connection, incident_ids: Sequence[str], at: Instant) -> Sequence[Letter]:
     """Their outbox rows, locked: a courier that claims meanwhile skips them."""
-    outbox = tables.outbox.c
-    letters: list[Letter] = []
-    for some in chunks(incident_ids):
-        query = (
-            select(tables.outbox).where(outbox.incident_id.in_(some)).order_by(outbox.id).with_for_update()
-        )
-        letters += [letter_from(row, at) for row in connection.execute(query)]
-    return letters
+    if not incident_ids:
+        return ()
+    return [letter_from(row, at) for row in connection.execute(_OWED, {"incidents": incident_ids})]
 
 
 def write_letters(

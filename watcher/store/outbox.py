@@ -11,8 +11,8 @@ from watcher.model.message import Due
 from watcher.model.time import Duration, Instant
 from watcher.store.claims import ANY, HEADS, OPEN, URGENT, Asked, claimed
 from watcher.store.database import Database
-from watcher.store.dispatch import DEAD, DONE, DUE, REMINDED, SKIPPED, reminder_values
-from watcher.store.statements import chunks
+from watcher.store.letter import DEAD, DONE, DUE, REMINDED, SKIPPED, reminder_values
+from watcher.store.statements import among
 from watcher.store.tables import incident, outbox
 
 
@@ -61,13 +61,22 @@ class SqlOutbox:
         wanted = {"to": target, "now": at}
         await self._database.write(lambda connection: connection.execute(_SOONER, wanted))
 
+    async def noted(self, target: str, *, at: Instant, reason: str) -> None:
+        """Give what is due, is not urgent and has no reason yet this one; a thousand rows at most."""
+        wanted = {"to": target, "now": at, "last_urgent": URGENT, "why": reason}
+        await self._database.write(lambda connection: connection.execute(_NOTED, wanted))
+
+    async def attempted(self, *, since: Instant) -> Mapping[str, Sequence[Instant]]:
+        """By target: when messages were sent, or tried, since then; looked for among the newest rows."""
+        return await self._database.read(partial(_attempted, since=since))
+
     async def next_due(self, target: str, *, urgent: bool = False) -> Instant | None:
         """When the earliest open row of the target is due or its claim ends; None when there is none."""
         rank = URGENT if urgent else ANY
         return await self._database.read(partial(_next_due, target=target, rank=rank))
 
     async def retire(self, known: Collection[str], *, at: Instant) -> int:
-        """Skip what is owed to targets that are not among those known any more; how many rows that were."""
+        """Give up what is owed to targets that are not known any more; how many rows it was."""
         return await self._database.write(partial(_retire, known=known, at=at))
 
     async def _set(
@@ -93,13 +102,12 @@ class SqlOutbox:
 
         def work(connection: Connection) -> None:
             for fence, ids in by_fence.items():
-                for some in chunks(ids):
-                    held = {"ids": some, "claim": fence}
-                    if settled:
-                        _remind(connection, held, at)
-                    connection.execute(marking, marks | held)
-                    if replaceable:
-                        _replace(connection, held, at)
+                held = {"ids": ids, "claim": fence}
+                if settled:
+                    _remind(connection, held, at)
+                connection.execute(marking, marks | held)
+                if replaceable:
+                    _replace(connection, held, at)
 
         await self._database.write(work)
 
@@ -116,16 +124,16 @@ def _followed() -> ColumnElement[bool]:
     return select(newer.c.id).where(of_same, waits).correlate(outbox).exists()
 
 
-_HELD: Final = (
-    outbox.c.id.in_(bindparam("ids", expanding=True)) & OPEN & (outbox.c.fence == bindparam("claim"))
-)
-_OWING: Final = (
-    select(outbox)
-    .join(incident, incident.c.id == outbox.c.incident_id)
-    .where(_HELD, outbox.c.repeat > 0)
-    .where(outbox.c.telling.in_(REMINDED), incident.c.status == Status.OPEN)
+_HELD: Final = among(outbox.c.id, "ids") & OPEN & (outbox.c.fence == bindparam("claim"))
+_STANDS: Final = (
+    select(incident.c.id)
+    .where(incident.c.id == outbox.c.incident_id, incident.c.status == Status.OPEN)
     .where(incident.c.parent_id.is_(None))
+    .correlate(outbox)
+    .exists()
 )
+"""Not a join: from a list of unknown length SQLite would look for these rows among all open incidents."""
+_OWING: Final = select(outbox).where(_HELD, outbox.c.repeat > 0, outbox.c.telling.in_(REMINDED), _STANDS)
 _FOLLOWED: Final = select(outbox.c.id).where(_HELD, _followed())
 _REPLACED: Final = (
     update(outbox)
@@ -137,6 +145,23 @@ _SOONER: Final = (
     .where(outbox.c.target == bindparam("to"), OPEN, outbox.c.attempts > 0)
     .where(outbox.c.due_at > bindparam("now"), outbox.c.leased_until <= bindparam("now"))
     .values(due_at=bindparam("now"))
+)
+_UNEXPLAINED: Final = (
+    select(outbox.c.id)
+    .where(outbox.c.target == bindparam("to"), OPEN, outbox.c.rank > bindparam("last_urgent"))
+    .where(outbox.c.due_at <= bindparam("now"), outbox.c.leased_until <= bindparam("now"))
+    .where(outbox.c.reason == "")
+    .limit(1_000)
+)
+_NOTED: Final = update(outbox).where(outbox.c.id.in_(_UNEXPLAINED)).values(reason=bindparam("why"))
+_NEWEST: Final = 100_000
+"""Rows that are looked at for what was sent just now: more than a day without network leaves."""
+_ATTEMPTED: Final = (
+    select(outbox.c.target, outbox.c.changed_at)
+    .distinct()
+    .where(outbox.c.id > select(func.max(outbox.c.id)).scalar_subquery() - _NEWEST)
+    .where(outbox.c.attempts > 0, outbox.c.changed_at >= bindparam("since"))
+    .order_by(outbox.c.target, outbox.c.changed_at)
 )
 _NEXT_DUE: Final = select(
     func.min(case((outbox.c.leased_until > outbox.c.due_at, outbox.c.leased_until), else_=outbox.c.due_at))
@@ -151,10 +176,17 @@ def _marking(columns: tuple[str, ...], *, attempted: bool) -> Update:
     return update(outbox).where(_HELD).values(values | counted)
 
 
+def _attempted(connection: Connection, since: Instant) -> Mapping[str, Sequence[Instant]]:
+    found: dict[str, list[Instant]] = {}
+    for target, at in connection.execute(_ATTEMPTED, {"since": since}):
+        found.setdefault(target, []).append(at)
+    return found
+
+
 def _retire(connection: Connection, known: Collection[str], at: Instant) -> int:
     gone = update(outbox).where(OPEN, outbox.c.target.not_in(sorted(known)))
-    skipped = gone.values(state=SKIPPED, reason=_GONE, detail=_GONE, changed_at=at, leased_until=0)
-    return connection.execute(skipped).rowcount
+    dead = gone.values(state=DEAD, reason=GIVEN_UP, detail=_GONE, changed_at=at, leased_until=0)
+    return connection.execute(dead).rowcount
 
 
 def _remind(connection: Connection, held: Mapping[str, object], at: Instant) -> None:
@@ -163,7 +195,8 @@ def _remind(connection: Connection, held: Mapping[str, object], at: Instant) -> 
     Nor does who hears of a wider incident that explains it.
     """
     rows = connection.execute(_OWING, held).mappings()
-    if reminders := [reminder_values(dict(row), at) for row in rows]:
+    following = (reminder_values(dict(row), at) for row in rows)
+    if reminders := [values for values in following if values is not None]:
         connection.execute(insert(outbox), reminders)
 
 

@@ -14,9 +14,9 @@ from watcher.model.act import ActState
 from watcher.model.incident import Status
 from watcher.model.time import DAY, Duration, Instant
 from watcher.store.database import Database
-from watcher.store.dispatch import DUE
 from watcher.store.journal import FOUND_AGAIN, read_engine, read_kept
 from watcher.store.lease import Fence
+from watcher.store.letter import DUE
 from watcher.store.statements import chunks
 from watcher.store.tables import act, incident, inventory_change, outbox, silence, thread, timeline
 

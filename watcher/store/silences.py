@@ -11,7 +11,7 @@ from watcher.model.recurrence import Recurrence
 from watcher.model.silence import Silence, matchers_of, spec_of
 from watcher.model.time import Instant
 from watcher.store.database import Database
-from watcher.store.dispatch import DUE
+from watcher.store.letter import DUE
 from watcher.store.tables import outbox
 from watcher.store.tables import silence as table
 

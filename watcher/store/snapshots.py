@@ -1,21 +1,24 @@
 """Snapshots of the whole engine: written beside the samples, checked when they are read again.
 
 A snapshot is arrays for the most part. They are laid end to end and cut into pieces, each compressed with
-zstd's checksum; the head says what lies where. A large array has pieces of its own, which are decompressed
-into its place; small ones share theirs.
+zstd's checksum; the head says what lies where. A large array has pieces of its own, small ones share theirs.
+Pieces are decompressed where they lie: of SQLite straight from the file, as whole blobs would be given room
+twice, which costs more than all the rest.
 """
 
 import secrets
+from asyncio import gather
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final, Self
+from sqlite3 import Blob
+from typing import IO, Any, Final, cast
 
 import msgspec
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, literal_column, select
 
 from watcher.errors import DumpUnusable
 from watcher.model.snapshot import EngineDump, Kept
@@ -23,15 +26,17 @@ from watcher.model.time import SECOND, Duration
 from watcher.store import tables
 from watcher.store.database import Database
 
-_AT_ONCE: Final = 8
+_AT_ONCE: Final = 4
 """Pieces in one transaction or query: none of them is long, however large the engine."""
 _WITHIN: Final[Duration] = 30 * SECOND
 """What one such query may take: a disk that is busy is no reason to learn everything again."""
 _PIECE: Final = 4 * 2**20
 _LARGE: Final = 2**18
 """Bytes of an array from which on it has pieces of its own."""
-_LEVEL: Final = 1
-"""zstd: a snapshot is written every few minutes and read once."""
+_ZSTD: Final = zstandard.ZstdCompressionParameters.from_level(
+    1, window_log=_PIECE.bit_length() - 1, hash_log=17, write_checksum=True
+)
+"""Fast, as a snapshot is written every few minutes and read once; what rows have in common lies far apart."""
 _THREADS: Final = 2
 
 
@@ -107,14 +112,23 @@ class SqlSnapshots:
             return None
         head, count = found
         try:
-            with await self._samples.apart(partial(_Filling, head)) as filling:
-                for first in range(0, count, _AT_ONCE):
-                    numbers = range(first, min(first + _AT_ONCE, count))
-                    reading = partial(_pieces, token=kept.token, numbers=numbers)
-                    filling.take(await self._samples.read(reading, within=_WITHIN))
-                return await self._samples.apart(filling.dump)
+            filling = await self._samples.apart(partial(_Filling, head))
+            runs = iter([range(first, min(first + _AT_ONCE, count)) for first in range(0, count, _AT_ONCE)])
+            readers = (self._fill(filling, kept.token, runs) for _ in range(_THREADS))
+            for failure in await gather(*readers, return_exceptions=True):
+                if failure is not None:
+                    raise failure
+            return filling.dump()
         except (zstandard.ZstdError, msgspec.DecodeError, ValueError) as error:
             raise DumpUnusable(f"{self._samples.address}: the snapshot is damaged: {error}") from error
+
+    async def _fill(self, filling: "_Filling", token: str, runs: Iterator[range]) -> None:
+        """Read runs of pieces for as long as there are any; others may take of them too."""
+        for numbers in runs:
+            reading = partial(filling.read, token=token, numbers=numbers)
+            pieces = await self._samples.read(reading, within=_WITHIN)
+            if pieces:
+                await self._samples.apart(partial(filling.take, pieces))
 
 
 def encode(dump: EngineDump) -> tuple[bytes, Sequence[bytes]]:
@@ -131,11 +145,7 @@ def encode(dump: EngineDump) -> tuple[bytes, Sequence[bytes]]:
 
 
 class _Filling:
-    """The dump that `encode` was given, from pieces as they come: each is decompressed while more are read.
-
-    What is read and no longer needed makes room for what comes next: on a large engine, new memory costs as
-    much time as the rest.
-    """
+    """The dump that `encode` was given, from pieces as they come, in whatever order."""
 
     def __init__(self, head: bytes) -> None:
         """Nothing has come.
@@ -145,41 +155,58 @@ class _Filling:
         """
         self._about = _decode(_decompressed(head))
         self._arrays = {one.name: np.empty(one.shape, one.dtype) for one in self._about.arrays}
-        self._places = [list(place) for place in _cut(self._arrays.values())]
-        self._threads = ThreadPoolExecutor(_THREADS)
-        self._filled: list[Future[None]] = []
+        self._places = dict(enumerate(_cut(self._arrays.values())))
+        """By number: of pieces that have not come."""
+        self._count = len(self._places)
 
-    def __enter__(self) -> Self:
-        return self
+    def read(self, connection: Connection, token: str, numbers: range) -> Mapping[int, bytes]:
+        """Take some pieces from a file; from a server, give them back: its connections are the event loop's.
 
-    def __exit__(self, *_raised: object) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        Raises:
+            zstandard.ZstdError, ValueError: see `take`.
+        """
+        piece = tables.snapshot_piece.c
+        wanted = (piece.token == token) & piece.number.in_(numbers)
+        if connection.dialect.name != "sqlite":
+            query = select(piece.number, piece.payload).where(wanted)
+            return {row.number: row.payload for row in connection.execute(query)}
+        raw: Any = connection.connection.dbapi_connection
+        query = select(piece.number, literal_column("rowid").label("row")).where(wanted)
+        for one in connection.execute(query).all():
+            with raw.blobopen("snapshot_piece", "payload", one.row, readonly=True) as payload:
+                self.take({one.number: payload})
+        return {}
 
-    def take(self, pieces: Sequence[bytes]) -> None:
-        """The next ones."""
-        places = self._places[len(self._filled) :]
-        self._filled += [self._threads.submit(_fill, *one) for one in zip(places, pieces, strict=False)]
+    def take(self, pieces: Mapping[int, bytes | Blob]) -> None:
+        """Decompress pieces into their places.
+
+        Raises:
+            zstandard.ZstdError, ValueError: the bytes are not those that were written.
+        """
+        for number, piece in pieces.items():
+            if number not in self._places:
+                raise ValueError(f"there is no piece {number}")
+            _fill(self._places[number], piece)
+            del self._places[number]
 
     def dump(self) -> EngineDump:
         """All of it; its arrays are their owner's to write.
 
         Raises:
-            zstandard.ZstdError, ValueError: the bytes are not those that were written.
+            ValueError: not all has come.
         """
-        if len(self._filled) != len(self._places):
-            raise ValueError(f"{len(self._filled)} pieces, not {len(self._places)}")
-        for one in self._filled:
-            one.result()
+        if self._places:
+            raise ValueError(f"{self._count - len(self._places)} pieces, not {self._count}")
         return EngineDump(msgspec.json.decode(self._about.meta), self._arrays, self._about.rules)
 
 
-def _fill(place: Sequence[memoryview], piece: bytes) -> None:
+def _fill(place: Sequence[memoryview], piece: bytes | Blob) -> None:
     """Decompress a piece into where it lies.
 
     Raises:
         ValueError: it is of another size.
     """
-    content = zstandard.ZstdDecompressor().stream_reader(piece)
+    content = zstandard.ZstdDecompressor().stream_reader(cast("IO[bytes] | bytes", piece))
     read = sum(_read_into(content, some) for some in place)
     if read != sum(map(len, place)) or content.read(1):
         raise ValueError("a piece is of another size than what it holds")
@@ -215,7 +242,7 @@ def _joined(content: Sequence[memoryview]) -> bytes | memoryview:
 
 
 def _compressed(content: bytes | memoryview) -> bytes:
-    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(content)
+    return zstandard.ZstdCompressor(compression_params=_ZSTD).compress(content)
 
 
 def _decompressed(content: bytes) -> bytes:
@@ -234,12 +261,6 @@ def _head(connection: Connection, kept: Kept, format_: int) -> tuple[bytes, int]
     )
     found = connection.execute(query).one_or_none()
     return None if found is None else (found.head, found.pieces)
-
-
-def _pieces(connection: Connection, token: str, numbers: range) -> Sequence[bytes]:
-    piece = tables.snapshot_piece.c
-    query = select(piece.payload).where(piece.token == token, piece.number.in_(numbers))
-    return connection.scalars(query.order_by(piece.number)).all()
 
 
 def _prune(connection: Connection, row: int) -> None:

@@ -1,4 +1,4 @@
-"""SQLite behind `Database`: one writer with a thread of its own, and a few readers with theirs.
+"""SQLite behind `Database`: one writer with a thread of its own (`together`), and a few readers with theirs.
 
 One writer, because SQLite has one: `BEGIN IMMEDIATE` waits for other processes before it has read anything,
 so no transaction is thrown away half done. All are plain connections in threads: aiosqlite crosses threads
@@ -24,6 +24,7 @@ from watcher.errors import DatabaseUnusable, StoreReplaced
 from watcher.model.ports import Clock
 from watcher.model.time import SECOND, Duration, Instant
 from watcher.store.address import SqliteFile
+from watcher.store.together import Together
 
 T = TypeVar("T")
 
@@ -68,18 +69,18 @@ class ThreadedDriver:
     def __init__(self, address: SqliteFile, *, create: bool, patience: Duration) -> None:
         _prepare(address, create=create)
         self._engine = _writer(address, patience)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._writing = Together(self._engine)
         self._readers = _readers(address.path, patience, immutable=not create and _is_at_rest(address.path))
         self._reading = ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="reading")
         self._patience = patience
         self._free = Semaphore(_READERS)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """One transaction; once begun it goes on to its commit, whatever becomes of the caller."""
+        """In one transaction with what else waits; it goes on to its commit, whoever is gone by then."""
         with fail_after(
             None, shield=True
         ):  # its deadline is SQLite's, on the lock; what follows only computes
-            return await wrap_future(self._thread.submit(_transact, self._engine, work))
+            return await wrap_future(self._writing.submit(work))
 
     async def read(self, work: Callable[[Connection], T], *, within: Duration) -> T:
         """A query in a snapshot of its own."""
@@ -105,8 +106,8 @@ class ThreadedDriver:
     async def close(self) -> None:
         """Close every connection; the threads end with them."""
         with CancelScope(shield=True):
-            await wrap_future(self._thread.submit(self._end))
-        self._thread.shutdown()
+            await wrap_future(self._writing.end(self._end))
+        self._writing.shutdown()
 
     def _end(self) -> None:
         self._reading.shutdown()

@@ -5,13 +5,28 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Dialect, Table
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Integer,
+    Table,
+    Text,
+    TypeDecorator,
+    bindparam,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.types import TypeEngine
 
 T = TypeVar("T")
+
+_json: Final = msgspec.json.Encoder().encode
 
 _CHUNK: Final = 500
 """Values in one IN list: far below the 32 766 parameters that SQLite and Postgres allow."""
@@ -59,7 +74,7 @@ def _written(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
         return f"{into} VALUES ({', '.join('?' * len(names))})"
     kinds = (table.c[name].type.compile(dialect=dialect) for name in names)
     arrays = (f"${number}::{kind}[]" for number, kind in enumerate(kinds, start=1))
-    return f"{into} SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608 - the names of our own tables  # noqa: S608 - names are our tables'
+    return f"{into} SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608 - names are our tables'
 
 
 def _inserting(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
@@ -82,3 +97,51 @@ class position(GenericFunction[int]):  # noqa: N801 - a function's name in SQL
 @compiles(position, "sqlite")
 def _instr(element: position, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's hook
     return f"instr({compiler.process(element.clauses, **options)})"
+
+
+def among(column: Column[T], name: str) -> ColumnElement[bool]:
+    """Whether the column's value is in the list that is given as `name`: one parameter, of any length.
+
+    SQLAlchemy writes an IN list anew for every execution, which takes longer than most of our queries.
+    """
+    return _Among(column, bindparam(name, type_=_Listed(of_numbers=isinstance(column.type, Integer))))
+
+
+class _Among(GenericFunction[bool]):
+    inherit_cache = True
+    name = "among"
+
+
+class _Listed(TypeDecorator[Sequence[object]]):
+    """A list as the database takes it: an array on Postgres, JSON on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, *, of_numbers: bool) -> None:
+        """Of texts otherwise."""
+        super().__init__()
+        self.of_numbers = of_numbers
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The column's type there."""
+        item = BigInteger() if self.of_numbers else Text()
+        return postgresql.ARRAY(item) if dialect.name == "postgresql" else Text()
+
+    def process_bind_param(self, value: Sequence[object] | None, dialect: Dialect) -> object:
+        """The value that the driver is given."""
+        if value is None:
+            return None
+        return list(value) if dialect.name == "postgresql" else _json(value).decode()
+
+
+@compiles(_Among, "sqlite")
+def _in_json(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's hook
+    column, values = (compiler.process(one, **options) for one in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - compiled SQL
+
+
+@compiles(_Among, "postgresql")
+def _in_array(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's hook
+    column, values = (compiler.process(one, **options) for one in element.clauses)
+    return f"{column} = ANY({values})"

@@ -25,7 +25,7 @@ from sqlalchemy import (
     true,
 )
 
-SCHEMA: Final = "0004"
+SCHEMA: Final = "0005"
 """The revision these tables stand at; known here, so that an up-to-date database starts without alembic."""
 
 metadata = MetaData(
@@ -41,6 +41,7 @@ _RowId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER numbers it
 
 _LIVE = text("status <> 'withdrawn'")
 _DUE = text("state = 'due'")
+_DEAD = text("state = 'dead'")
 _GROUPED = text("\"group\" <> ''")
 _ASKED = text("state = 'asked'")
 
@@ -166,6 +167,7 @@ outbox = Table(
     Column("policy", Text, nullable=False, server_default=text("'{}'")),
     UniqueConstraint("incident_id", "target", "mark"),
     Index("ix_outbox_due", "target", "rank", "id", sqlite_where=_DUE, postgresql_where=_DUE),
+    Index("ix_outbox_dead", "changed_at", sqlite_where=_DEAD, postgresql_where=_DEAD),
     Index(
         "ix_outbox_group",
         "target",
@@ -185,6 +187,13 @@ thread = Table(
     Column("target", Text, primary_key=True),
     Column("incident_id", Text, ForeignKey("incident.id", ondelete="CASCADE"), primary_key=True),
     Column("token", Text, nullable=False),  # JSON: what a sender needs to answer in the same thread
+)
+
+target = Table(
+    "target",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("mark", Text, nullable=False),  # digest of its address without secrets: who is meant by the name
 )
 
 drill = Table(

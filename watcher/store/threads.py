@@ -6,11 +6,13 @@ from functools import partial
 from sqlalchemy import Connection, or_, select
 
 from watcher.model.incident import Incident, Status
+from watcher.model.message import Telling
 from watcher.model.time import Instant
 from watcher.store.database import Database
+from watcher.store.letter import DUE
 from watcher.store.rows import incident_from
 from watcher.store.statements import chunks, upsert
-from watcher.store.tables import incident, thread
+from watcher.store.tables import incident, outbox, thread
 
 
 class SqlThreads:
@@ -31,12 +33,20 @@ class SqlThreads:
             await self._database.write(partial(_keep, target=target, tokens=tokens))
 
     async def standing(self, target: str, *, ended_since: Instant) -> Sequence[tuple[Incident, str]]:
-        """Incidents with their tokens: those that are not over, or ended since then; oldest first."""
+        """Incidents with their tokens: those that are not over, or ended since then; oldest first.
+
+        Not those whose end the target is still to be told of: what flaps may yet come back.
+        """
         going_on = incident.c.status.in_([Status.OPEN.value, Status.ACKNOWLEDGED.value])
+        of_both = (outbox.c.incident_id == incident.c.id) & (outbox.c.target == target)
+        ending = (outbox.c.telling == Telling.RESOLVED) & (outbox.c.state == DUE)
+        untold = select(outbox.c.id).where(of_both, ending).correlate(incident).exists()
         query = (
             select(incident, thread.c.token)
             .join(thread, thread.c.incident_id == incident.c.id)
-            .where(thread.c.target == target, or_(going_on, incident.c.resolved_at >= ended_since))
+            .where(
+                thread.c.target == target, or_(going_on, (incident.c.resolved_at >= ended_since) & ~untold)
+            )
             .order_by(incident.c.id)
         )
 

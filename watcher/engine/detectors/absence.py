@@ -123,7 +123,11 @@ class Absence(Plain):
             end=panel.end,
             seen=None if is_absent else float(verdict.seen[row]),
             text=f"no data for {gap}, {usual}" if is_absent else "data are there",
-            words={"seen": gap if is_absent else "data", "expected": percent(share), "usual": usual},
+            words={
+                "seen": f"no data for {gap}" if is_absent else "data",
+                "expected": f"data {percent(share)} of the time",
+                "usual": usual,
+            },
         )
 
 

@@ -99,7 +99,7 @@ class Expiry(Plain):
             seen=left if np.isfinite(left) else None,
             expected=self.params.days,
             text=text,
-            words={**words, "expected": f"{self.params.days:g} d"},
+            words={**words, "expected": f"{self.params.days:g} d", "limit": f"{self.params.days:g} d"},
         )
 
 

@@ -1,6 +1,7 @@
 """`failed_calls`: calls of an API that fail more than usual, or that fail in a way never seen before."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, ClassVar, Final, Literal
 
 import numpy as np
@@ -115,7 +116,7 @@ class FailedCalls(Plain):
         # The vendor lists the failures there were: what an answered bin lacks did not occur.
         clear = np.where(panel.answered, CLEAR, UNKNOWN)
         reading = np.where((count > 0) & is_new, BREACH, clear).astype(np.int8)
-        return Verdict(reading, count, np.zeros_like(count), {"past": usual["past"]})
+        return Verdict(reading, count, np.zeros_like(count), {"past": usual["past"]}, gauge=True)
 
     def explain(self, panel: Panel, verdict: Verdict, row: int, since: Instant) -> Evidence:
         """The share and the most frequent signatures; or how many calls failed so."""
@@ -140,6 +141,13 @@ class FailedCalls(Plain):
             text=f"{calls}, not seen in {past} before" if count else "no such call",
             words={"seen": calls, "expected": "0", "requests": number(count)},
         )
+
+    def worst(self, found: Evidence) -> Evidence:
+        """The bin in which most calls failed so."""
+        count = found.seen or 0.0
+        calls = f"{number(count)} {'call' if count == 1 else 'calls'}"
+        text = f"{calls} in {span(found.end - found.start)}"
+        return replace(found, text=text, words={"seen": calls, "expected": "0"})
 
     def gates(self, panel: Panel, usual: Usual, row: int) -> Sequence[Gate]:
         """By rate those of the share; else whether there is such a call, a past, and no such call in it."""

@@ -27,15 +27,13 @@ from watcher.engine.detector import (
     Verdict,
 )
 from watcher.engine.few import where_also
-from watcher.engine.level_memory import SLOT, LevelMemory
+from watcher.engine.level_memory import LAG, SLOT, LevelMemory, near_of
 from watcher.model.fields import DurationField
 from watcher.model.incident import Evidence
 from watcher.model.sample import Floats
 from watcher.model.time import DAY, HOUR, MINUTE, Duration, Instant
 from watcher.model.words import number, percent, span
 
-LAG: Final = 2 * SLOT
-"""The newest past is left out, so that a drop is not weighed against its own beginning."""
 SHORT: Final = 10 * MINUTE
 """What a cache that fills again is watched by."""
 FILLS_FOR: Final = 90 * MINUTE
@@ -108,7 +106,7 @@ class Asked:
     needed: Floats
     """By how much it must lie there to be no chance."""
     sudden: Floats
-    """By how much it lies below the newest past."""
+    """By how much it lies below the newest past, of a long window below what was before it."""
     by_chance: Floats
     """Standard deviation of its mean by chance alone."""
 
@@ -134,6 +132,7 @@ class LevelDrop(Plain):
     """Roles: `value` (a share, 0 to 1), `weight` (what it is a share of) and `requests` of the same bins."""
 
     Params: ClassVar[type[BaseModel]] = LevelDropParams
+    version: ClassVar[int] = 2
     roles: Mapping[str, Role] = {
         "value": Role(weighed_by="weight"),
         "weight": Role(),
@@ -185,11 +184,11 @@ class LevelDrop(Plain):
 
     def _asked(self, panel: Panel, usual: Usual) -> Iterator[Asked]:
         limit = np.maximum(self.params.drop, self.params.relative * usual["level"]) + usual["habit"]
-        near = np.where(np.isnan(usual["near"]), 1.0, usual["near"])
         unsure = 1 + MILDER * np.maximum(0, 1 - usual["known"] / KNOWS_WEEKS)
         spread = np.fmin(unsure * usual["spread"], np.fmax(usual["spread"], self.params.wander))
         for window in sorted({panel.width, *(one for one in self.params.windows if one > panel.width)}):
             mean, requests = _mean(panel, window, 0)
+            near = usual[near_of(window)]
             variance = usual["chance"] / np.maximum(requests, 1)
             yield Asked(
                 window=window,
@@ -197,7 +196,7 @@ class LevelDrop(Plain):
                 fall=usual["level"] - mean,
                 limit=limit,
                 needed=self.params.evidence * np.sqrt(spread**2 + variance) + usual["habit"],
-                sudden=near - mean,
+                sudden=np.where(np.isnan(near), 1.0, near) - mean,
                 by_chance=_by_chance(usual, mean, requests),
             )
 

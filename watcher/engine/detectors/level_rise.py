@@ -21,6 +21,7 @@ from watcher.engine.detector import (
     Slot,
     Usual,
     Verdict,
+    beside,
 )
 from watcher.engine.habit import HOURS, note_worst, used_to
 from watcher.engine.level_memory import SLOT, LevelMemory
@@ -137,7 +138,7 @@ class LevelRise:
         thin = panel.value("requests") < self.params.min_requests
         unknown = np.isnan(value) | np.isnan(level) | (thin & high)
         reading = np.where(unknown, UNKNOWN, np.where(high, BREACH, CLEAR)).astype(np.int8)
-        return Verdict(reading, value, level, {"limit": limit, "hour": usual["hour"]})
+        return Verdict(reading, value, level, {"limit": limit, "hour": usual["hour"]}, gauge=True)
 
     def _limit(self, panel: Panel, usual: Usual) -> Floats:
         """What a bin has to reach."""
@@ -182,12 +183,12 @@ class LevelRise:
         requests = float(panel.total("requests", lookback(panel, since))[row])
         unit = f" {self.params.unit}" if self.params.unit else ""
         words = {
-            "seen": number(seen),
-            "expected": _round(expected),
-            "range": f"up to {_round(limit)}",
+            "seen": f"{number(seen)}{unit}",
+            "expected": f"{_round(expected)}{unit}",
+            "range": f"up to {_round(limit)}{unit}",
         }
         if self._is_lasting(verdict, row):
-            words["now_usual"] = f"{words['seen']}{unit}"
+            words["now_usual"] = words["seen"]
         return Evidence(
             start=min(since, panel.start),
             end=panel.end,
@@ -195,9 +196,15 @@ class LevelRise:
             expected=expected,
             range=(0.0, limit),
             requests=requests if np.isfinite(requests) else None,
-            text=f"{words['seen']}{unit}, usually {words['expected']}{unit}",
+            text=f"{words['seen']}, usually {words['expected']}",
             words=words,
         )
+
+    def worst(self, found: Evidence) -> Evidence:
+        """The bin furthest above its level."""
+        unit = f" {self.params.unit}" if self.params.unit else ""
+        seen, level = number(found.seen or 0.0), _round(found.expected or 0.0)
+        return beside(found, f"{seen}{unit}", f"{level}{unit}")
 
     def _is_lasting(self, verdict: Verdict, row: int) -> bool:
         """Whether it is no breach only as a higher level has become usual: it is not what its hour was."""

@@ -22,6 +22,7 @@ from watcher.engine.detector import (
     Slot,
     Usual,
     Verdict,
+    beside,
 )
 from watcher.engine.median import newest, quantile
 from watcher.engine.rate_memory import SLOT, RateMemory
@@ -109,7 +110,8 @@ class Loss(Plain):
         least = np.where(busy | slow, limit, self.params.below * self.params.min_usual)
         low = np.where(busy, BREACH, np.where(slow, self._of_hour(panel, usual), UNKNOWN))
         reading = np.where(np.isnan(rate), UNKNOWN, np.where(rate < least, low, CLEAR)).astype(np.int8)
-        return Verdict(reading, rate, level + np.zeros_like(rate), {"spread": usual["spread"]})
+        extra = {"spread": usual["spread"]}
+        return Verdict(reading, rate, level + np.zeros_like(rate), extra, gauge=True)
 
     def _is_slow(self, usual: Usual) -> NDArray[np.bool_]:
         """Whether an hour must tell what a bin cannot."""
@@ -153,7 +155,10 @@ class Loss(Plain):
         total = float(np.nan_to_num(panel.total("value", window)[row]))
         seen, expected = total * MINUTE / max(window, 1), float(verdict.expected[row])
         level = number(round(expected)) if np.isfinite(expected) else ""
-        words = {"seen": number(round(seen, 1)), "expected": level}
+        words = {
+            "seen": f"{number(round(seen, 1))} a minute",
+            "expected": f"{level} a minute" if level else "",
+        }
         usual = f", usually {level}" if level else ""
         times = float(np.exp(RANGE * verdict.extra["spread"][row]))
         return Evidence(
@@ -163,9 +168,14 @@ class Loss(Plain):
             expected=expected if np.isfinite(expected) else None,
             range=(expected / times, expected * times) if level else None,
             requests=total,
-            text=f"{words['seen']} a minute{usual}",
+            text=f"{words['seen']}{usual}",
             words={**words, "requests": number(total)},
         )
+
+    def worst(self, found: Evidence) -> Evidence:
+        """The bin furthest below its level, in events a minute."""
+        seen, level = number(round(found.seen or 0.0, 1)), number(round(found.expected or 0.0))
+        return beside(found, f"{seen} a minute", level)
 
 
 def _share(usual: Usual, params: LossParams) -> Floats:

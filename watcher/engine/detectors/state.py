@@ -191,7 +191,7 @@ class State(Plain):
         elif breach and self._is_strange(word):
             text = f"{word}, a state that is not known here"
         if not np.isnan(changed_at):
-            text = f"{text}, since {rfc3339(round(float(changed_at)))}"
+            text = f"{text}, by the vendor since {rfc3339(round(float(changed_at)))}"
         return Evidence(
             start=min(since, panel.start),
             end=max(since, panel.end),

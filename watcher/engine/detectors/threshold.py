@@ -21,6 +21,7 @@ from watcher.engine.detector import (
     Several,
     Usual,
     Verdict,
+    beside,
 )
 from watcher.model.fields import DurationField
 from watcher.model.incident import Evidence
@@ -180,7 +181,7 @@ class Threshold(Plain):
         unsure = breach & (uncertain | self._is_lonely(panel))
         unknown = np.isnan(seen) | (panel.value("unless") > 0) | unsure
         reading = np.where(unknown, UNKNOWN, np.where(breach, BREACH, CLEAR)).astype(np.int8)
-        return Verdict(reading, seen, self._binding(past), {"past": past})
+        return Verdict(reading, seen, self._binding(past), {"past": past}, gauge=not self.params.says)
 
     def _stale(self, panel: Panel, after: Duration) -> Verdict:
         """Breach where an answered bin ends a window of nothing, and there was something so long ago."""
@@ -309,6 +310,8 @@ class Threshold(Plain):
         words = {"seen": self._word(seen), "expected": self._word(limit)}
         if np.isfinite(past):
             words["usual"] = self._word(past)
+        elif not self.params.says:
+            words["limit"] = self._word(limit)
         why = self._why(panel, row, since) if breach else ""
         words["reason"] = why.lstrip(": ") or "not known"
         says = (self.params.says if breach else self.params.says_clear) or self._plain(words, breach=breach)
@@ -321,6 +324,12 @@ class Threshold(Plain):
             text=f"{says}{why}",
             words=words if count is None else {**words, "requests": number(count)},
         )
+
+    def worst(self, found: Evidence) -> Evidence:
+        """The value furthest beyond its limit. Figures of a rule with words of its own are a switch."""
+        side = "above" if self.params.upwards else "below"
+        seen, limit = (self._word(figure) for figure in (found.seen or 0.0, found.expected or 0.0))
+        return beside(found, seen, limit, joint=side)
 
     def _plain(self, words: Mapping[str, str], *, breach: bool) -> str:
         """The figures, where the rule has no words of its own."""

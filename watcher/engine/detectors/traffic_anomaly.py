@@ -1,7 +1,7 @@
 """`traffic_anomaly`: any series that leaves the level its season and the last hour say it should have."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Final, Literal
 
 import numpy as np
@@ -23,6 +23,7 @@ from watcher.engine.detector import (
     Slot,
     Usual,
     Verdict,
+    beside,
 )
 from watcher.model.fields import DurationField
 from watcher.model.incident import Evidence
@@ -34,13 +35,9 @@ CAUTION: Final = 0.3
 """What strays beyond its limit teaches this much slower."""
 UNTOLD: Final = 3.0
 """The common tail of a series none of whose days has ended."""
-FAR: Final = 5.0
-"""A stray from the season alone counts from so many of its spreads on."""
-FAR_WORST: Final = 0.5
-"""And from this much of the worst of its days."""
 FAR_WEIGHT: Final = 0.25
-"""It weighs so much of a stray from the level; in full after a gap, when the last hour is not known."""
-AFTER_GAP: Final = 4.0
+"""A stray from the season alone weighs so much; in full after a gap, as the last hour is not known."""
+AFTER_GAP: Final = 2.0
 """Bins for which it does."""
 FIRST_DAYS: Final = 0.5
 """By how much limits are wider on the first day; half of it on the second, a third on the third."""
@@ -82,8 +79,6 @@ class _Found:
     grain: Floats
     strays: Floats
     """In spreads, off the level; negative is a loss."""
-    far: Floats
-    """In spreads of the season, off it."""
     limit: Floats
     score: Floats
     """Strays over their limit, or what stands for it: a breach from 1 on."""
@@ -96,7 +91,7 @@ class TrafficAnomaly:
 
     Params: ClassVar[type[BaseModel]] = TrafficAnomalyParams
     roles: Mapping[str, Role] = {"value": Role()}
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, params: TrafficAnomalyParams) -> None:
         """With its limits."""
@@ -107,8 +102,7 @@ class TrafficAnomaly:
     def reach(self) -> Reach:
         """What is judged at once, and no more; memory learns by the same."""
         sizes = {"state": len(follow.COLUMNS), "day": 1, **daily.sizes()}
-        memory = {**sizes, **tails.sizes("near"), **tails.sizes("far")}
-        return Reach(window=self.params.bin, slot=self.params.bin, memory=memory)
+        return Reach(window=self.params.bin, slot=self.params.bin, memory={**sizes, **tails.sizes("near")})
 
     # --- memory
 
@@ -121,10 +115,8 @@ class TrafficAnomaly:
         ready = state["bins"] >= follow.FIRST
         level = follow.carried(state, season)
         strays = np.abs(value - level) / follow.grain(state)
-        far = np.abs(value - season) / follow.far_grain(state)
-        limit, _, _ = self._limits(memory)
+        limit, _ = self._limits(memory)
         tails.count(memory, "near", np.where(ready, strays, np.nan))
-        tails.count(memory, "far", np.where(ready, far, np.nan))
         daily.gather(memory, slot.start, slot.width, value)
         at = slot.start // self.params.bin
         after = follow.step(state, value, season, number=at, limit=limit, pace=self._pace)
@@ -135,29 +127,25 @@ class TrafficAnomaly:
         today = slot.start // DAY
         turned = known & np.isfinite(memory["day"][0]) & (memory["day"][0] != today)
         if turned.any():
-            for name in ("near", "far"):
-                tails.close(memory, name, turned, bins_a_day=DAY / slot.width)
+            tails.close(memory, "near", turned, bins_a_day=DAY / slot.width)
         memory["day"][0, known] = today
 
-    def _limits(self, memory: Memory) -> tuple[Floats, Floats, Floats]:
-        """What its days go beyond, off the level and off the season; and how much wider limits are so far."""
+    def _limits(self, memory: Memory) -> tuple[Floats, Floats]:
+        """What its days go beyond, off the level; and how much wider limits are so far."""
         common, worst, days = tails.limits(memory, "near")
         near = np.fmax(1 + np.where(np.isnan(common), UNTOLD, common), worst)
-        common, worst, _ = tails.limits(memory, "far")
-        return near, np.fmax(common, FAR_WORST * worst), 1 + FIRST_DAYS / (1 + days)
+        return near, 1 + FIRST_DAYS / (1 + days)
 
     def recall(self, memory: Memory, at: Instant) -> Usual:
         """Where it stood, its limits, its season now, and the profile of the bins that are still to come."""
-        near, far, wider = self._limits(memory)
+        near, wider = self._limits(memory)
         places = [(at - AHEAD) // daily.PLACE + place for place in range(AHEAD // daily.PLACE + 2)]
         return {
             **dict(_columns(memory["state"])),
             "near": near,
-            "far": far,
             "wider": wider,
             "now": daily.season(memory["profile"], at, self.params.bin),
             "profile": memory["profile"][np.array(places) % daily.PLACES],
-            "at": np.full(near.shape, at // daily.PLACE % daily.PLACES, np.float64),
         }
 
     def usual(self, recalled: Usual, levels: Levels) -> Usual:
@@ -168,7 +156,7 @@ class TrafficAnomaly:
             season = self._season(recalled, start, levels.until)
             at = start // self.params.bin
             state = follow.step(state, value, season, number=at, limit=recalled["near"], pace=self._pace)
-        return {**state, **{name: recalled[name] for name in ("near", "far", "wider", "now")}}
+        return {**state, **{name: recalled[name] for name in ("near", "wider", "now")}}
 
     def _value(self, total: Floats, known: Floats) -> Floats:
         """A bin's value; NaN where it is not known."""
@@ -206,15 +194,14 @@ class TrafficAnomaly:
         grain = follow.grain(state) + np.zeros_like(value)
         ready = state["bins"] >= follow.FIRST
         strays = np.where(ready, (value - level) / grain, np.nan)
-        far = np.where(ready, (value - usual["now"]) / follow.far_grain(state), np.nan)
         limit = np.maximum(self.params.strays, self.params.habit * usual["near"]) * usual["wider"]
         soon = follow.after_gap(state, np.asarray(panel.starts) // self.params.bin, AFTER_GAP)
-        weight = np.where(soon, 1.0, FAR_WEIGHT)
-        far_limit = np.fmax(max(FAR, self.params.strays), usual["far"]) * self.params.habit * usual["wider"]
-        near_score, far_score = np.abs(strays) / limit, weight * np.abs(far) / far_limit
+        far = np.where(ready, np.abs(value - usual["now"]) / follow.far_grain(state), np.nan)
+        far_limit = self.params.strays * (self.params.habit or 1.0) * usual["wider"]
+        near_score, far_score = np.abs(strays) / limit, np.where(soon, 1.0, FAR_WEIGHT) * far / far_limit
         score = np.fmax(near_score, far_score)
         by_season = follow.filled(far_score) > follow.filled(near_score)
-        return _Found(level, grain, strays, far, limit + np.zeros_like(value), score, by_season)
+        return _Found(level, grain, strays, limit + np.zeros_like(value), score, by_season)
 
     def judge(self, panel: Panel, usual: Usual) -> Verdict:
         """Breach where a bin is off by more than its own days explain; unknown until that is known."""
@@ -224,7 +211,7 @@ class TrafficAnomaly:
         unknown = np.isnan(value) | np.isnan(found.score)
         reading = np.where(unknown, UNKNOWN, np.where(breach, BREACH, CLEAR)).astype(np.int8)
         extra = {"strays": found.strays, "reach": found.limit * found.grain}
-        return Verdict(reading, value, expected, extra)
+        return Verdict(reading, value, expected, extra, gauge=True)
 
     def _counts(self, value: Floats, expected: Floats) -> NDArray[np.bool_]:
         """Whether it strays to the side that is asked for, and by enough."""
@@ -246,8 +233,6 @@ class TrafficAnomaly:
         seen = float(mean if np.isfinite(mean) else verdict.seen[row])
         expected, reach = float(verdict.expected[row]), float(verdict.extra["reach"][row])
         seen, expected, reach = (figure * self._rate() for figure in (seen, expected, reach))
-        unit = f" in {span(self.params.per)}" if self.params.per not in {None, MINUTE} else ""
-        unit = " a minute" if self.params.per == MINUTE else unit
         when = "usually" if np.isfinite(expected) else ""
         words = {"seen": _round(seen), "expected": _round(expected) if when else ""}
         low, high = expected - reach, expected + reach
@@ -258,9 +243,20 @@ class TrafficAnomaly:
             seen=seen,
             expected=expected if when else None,
             range=(low, high) if when and np.isfinite(reach) else None,
-            text=f"{words['seen']}{unit}{usual}",
+            text=f"{words['seen']}{self._unit()}{usual}",
             words={**words, "range": f"{_round(low)} to {_round(high)}" if np.isfinite(reach) else ""},
         )
+
+    def _unit(self) -> str:
+        if self.params.per in {None, MINUTE}:
+            return "" if self.params.per is None else " a minute"
+        return f" in {span(self.params.per or 0)}"
+
+    def worst(self, found: Evidence) -> Evidence:
+        """The bin furthest from what it should have been."""
+        seen, expected = ((figure or 0.0) * self._rate() for figure in (found.seen, found.expected))
+        told = replace(found, seen=seen, expected=expected)
+        return beside(told, f"{_round(seen)}{self._unit()}", _round(expected))
 
     def _rate(self) -> float:
         return 1.0 if self.params.per is None else self.params.per / self.params.bin

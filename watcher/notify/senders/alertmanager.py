@@ -7,6 +7,7 @@ watcher which is stopped or blind for hours is never taken for a recovery.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import anyio
@@ -118,12 +119,12 @@ class AlertmanagerSender:
     async def _post(self, alerts: Sequence[Facts]) -> None:
         url = revealed(self._settings.url).rstrip("/") + _PATH
         answer = await self._poster.post(url, orjson.dumps(alerts), {})
-        ensure_taken(answer, hidden=texts_of(self._settings.url))
+        ensure_taken(answer, hidden=partial(texts_of, self._settings.url))
 
     async def _ask(self) -> None:
         url = revealed(self._settings.url).rstrip("/") + "/api/v2/status"
         answer = await self._poster.get(url)
-        ensure_taken(answer, hidden=texts_of(self._settings.url))
+        ensure_taken(answer, hidden=partial(texts_of, self._settings.url))
         if b"versionInfo" not in answer.body:
             raise DeliveryRejected("it answers, and is no Alertmanager: give its address as http://host:9093")
 
@@ -152,6 +153,7 @@ def alert(facts: Facts, severity: str, *, ends: Instant) -> Facts:
         "description": facts["evidence"]["text"],
         "why": facts.get("why", ""),
         "runbook": facts.get("runbook", ""),
+        "flapping": f"came back {facts['returns']} times" if facts["flapping"] else "",
     }
     starts = parse_rfc3339(facts["opened_at"])
     return {

@@ -1,5 +1,7 @@
 """The ping of a dead man's switch: whoever watches it raises the alarm when it stays away."""
 
+from functools import partial
+
 import aiohttp
 
 from watcher.document.secrets import SecretUrl
@@ -21,4 +23,4 @@ class HeartbeatSender:
         Raises:
             DeliveryError: it did not arrive.
         """
-        ensure_taken(await self._poster.get(revealed(self._url)), hidden=texts_of(self._url))
+        ensure_taken(await self._poster.get(revealed(self._url)), hidden=partial(texts_of, self._url))

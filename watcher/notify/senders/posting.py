@@ -1,7 +1,8 @@
 """One exchange with a receiver, and what its answer means: told, try again, or never."""
 
+import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -16,6 +17,7 @@ from watcher.document.redaction import redact
 from watcher.document.secrets import Secret, SecretUrl
 from watcher.errors import DeliveryFailed, DeliveryRejected, SecretUnavailable
 from watcher.model.time import SECOND, Duration
+from watcher.notify.senders.tls import tls_words
 
 TIMEOUT: Final[Duration] = 25 * SECOND
 """Of a whole exchange: shorter than a lane waits, so that the reason is ours to tell."""
@@ -35,8 +37,6 @@ _JSON: Final = {"Content-Type": "application/json"}
 
 _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (aiohttp.ClientConnectorDNSError, "its name does not resolve"),
-    (aiohttp.ClientConnectorCertificateError, "its certificate is not trusted"),
-    (aiohttp.ClientConnectorSSLError, "TLS failed"),
     (aiohttp.ConnectionTimeoutError, "no connection in time"),
     (TimeoutError, "no answer in time"),
     (aiohttp.ClientConnectorError, "no connection"),
@@ -132,8 +132,7 @@ class Poster:
             ) as answer:
                 return Answer(answer.status, answer.headers, await answer.content.read(_READ))
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            word = next((word for kind, word in _WORDS if isinstance(error, kind)), type(error).__name__)
-            raise DeliveryFailed(word) from error
+            raise DeliveryFailed(_why(error)) from error
 
     def _parsed(self, url: str) -> tuple[URL, str | None]:
         """The address and its proxy; looked up anew when a secret in it has changed."""
@@ -144,8 +143,8 @@ class Poster:
         return self._address[1:]
 
 
-def ensure_taken(answer: Answer, *, hidden: Collection[str] = ()) -> None:
-    """Pass where it was taken; `hidden` are texts that the words must not hold.
+def ensure_taken(answer: Answer, *, hidden: Callable[[], Collection[str]] = tuple) -> None:
+    """Pass where it was taken; `hidden` gives texts that the words must not hold, if there are to be any.
 
     Raises:
         DeliveryFailed: the same may be taken later.
@@ -153,7 +152,7 @@ def ensure_taken(answer: Answer, *, hidden: Collection[str] = ()) -> None:
     """
     if answer.is_success:
         return
-    words = _words(answer, hidden)
+    words = _words(answer, hidden())
     if 300 <= answer.status < 400:
         raise DeliveryFailed(f"{words}; redirects are not followed: write the address it leads to")
     if 400 <= answer.status < 500 and answer.status not in _MAY_PASS:
@@ -186,6 +185,14 @@ def texts_of(url: SecretUrl) -> frozenset[str]:
     parts |= {part for part in re.split("[&=#]", query) if len(part) >= _TOKEN_LENGTH}
     decoded = {unquote(part) for part in parts} | {unquote_plus(part) for part in parts}
     return frozenset({address, *url.values(), *parts, *decoded})
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientSSLError):
+        return tls_words(error)
+    if type(error) is aiohttp.ClientConnectorError and error.os_error.errno:
+        return f"no connection: {os.strerror(error.os_error.errno)}"
+    return next((word for kind, word in _WORDS if isinstance(error, kind)), type(error).__name__)
 
 
 def _words(answer: Answer, hidden: Collection[str]) -> str:

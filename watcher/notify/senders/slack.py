@@ -1,6 +1,6 @@
 """A Slack app's own posts: one thread an incident, by the `ts` that only `chat.postMessage` gives back."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import orjson
@@ -67,7 +67,7 @@ class SlackSender:
         url = f"{revealed(self._settings.api_url).rstrip('/')}/chat.postMessage"
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json; charset=utf-8"}
         answer = await self._poster.post(url, body, headers)
-        return _read(answer, hidden={token, *texts_of(self._settings.api_url)})
+        return _read(answer, hidden=lambda: {token, *texts_of(self._settings.api_url)})
 
     def _body(self, message: Message, thread: str | None, *, plain: bool) -> Mapping[str, object]:
         body: dict[str, object] = {
@@ -101,7 +101,7 @@ class SlackSender:
             _log.warning("thread_not_kept", target=self._target, error=str(error))
 
 
-def _read(answer: Answer, hidden: Collection[str]) -> Mapping[str, Any]:
+def _read(answer: Answer, hidden: Callable[[], Collection[str]]) -> Mapping[str, Any]:
     """Slack's own answer, which says with status 200 too that it refused.
 
     Raises:

@@ -8,6 +8,8 @@ library for it in most languages.
 import base64
 import binascii
 import hmac
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Final
 
 import orjson
@@ -45,11 +47,13 @@ class WebhookSender:
         extra = {name: revealed(value) for name, value in self._settings.headers.items()}
         headers = extra | self._signed(message.key, body)
         answer = await self._poster.post(revealed(self._settings.url), body, headers)
-        ensure_taken(answer, hidden={*texts_of(self._settings.url), *extra.values(), *self._key_texts()})
+        ensure_taken(answer, hidden=partial(self._secrets, extra))
         return f"accepted with {answer.status}"
 
-    def _key_texts(self) -> tuple[str, ...]:
-        return () if self._settings.secret is None else self._settings.secret.values()
+    def _secrets(self, extra: Mapping[str, str]) -> Collection[str]:
+        """Texts that a receiver may echo and nobody should read."""
+        key = () if self._settings.secret is None else self._settings.secret.values()
+        return {*texts_of(self._settings.url), *extra.values(), *key}
 
     def _signed(self, key: str, body: bytes) -> dict[str, str]:
         timestamp = str(self._clock.now() // SECOND)

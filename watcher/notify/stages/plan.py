@@ -50,6 +50,7 @@ class Reason(StrEnum):
     AWAITS_DIGEST = "waits for the digest"
     AWAITS_GROUP = "waits for its group"
     AWAITS_RATE = "waits, for there are many"
+    FLAPPING = "flapping"
 
     TOO_OLD = "too old"
     OVER = "over already"

@@ -28,6 +28,8 @@ def _ended(case: Case) -> Word:
 def _standing(case: Case) -> Word | Reason:
     if case.owes(Telling.OPENED):
         return Word(case, Telling.OPENED, Reason.TOLD)
+    if case.owes(Telling.FLAPPING):
+        return Word(case, Telling.FLAPPING, Reason.TOLD)
     if case.owes(Telling.REOPENED):
         return unsaid(case) or Word(case, Telling.REOPENED, Reason.TOLD)
     for telling in (Telling.ROSE, Telling.WIDENED, Telling.UNJUDGED):
