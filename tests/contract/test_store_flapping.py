@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from tests.contract.outboxes import claim, tell
-from tests.databases import NOON
+from tests.databases import NOON, HandClock
 from tests.store.building import Store, key, opened, owed, reopened, resolved
 from watcher.model.incident import Change, Figures, Status, Transition
-from watcher.model.message import Owed, Telling
+from watcher.model.message import Owed, Policy, Telling
 from watcher.model.ports import IncidentQuery
 from watcher.model.rule import Severity
 from watcher.model.time import HOUR, MINUTE, Duration, Instant
@@ -141,17 +141,36 @@ async def test_an_end_by_hand_is_told_at_once(store: Store) -> None:
     assert await tell(store, at=NOON + 10 * MINUTE) == [Telling.RESOLVED]
 
 
-async def test_what_is_told_of_flapping_stays_what_it_stands_for(store: Store) -> None:
-    """Who tells again of what stands does not tell of an end that rests."""
+async def test_what_is_told_of_flapping_stays_what_it_stands_for(store: Store, hand: HandClock) -> None:
+    """For who is told again of what stands: until its end is told, or it would end there by itself."""
     await begin_to_flap(store)
     threads, (one,) = SqlThreads(store.database), await store.history.incidents(IncidentQuery())
     await threads.keep("mail/0", {one.id: "warning"})
     end = NOON + 10 * MINUTE
     await store.apply(over(end), owed=[rested(end)])
 
+    assert await threads.standing("mail/0", ended_since=NOON + HOUR) == [(one, "warning")]
+    hand.at = end + REST
+    rows = await claim(store, at=hand.at)
     assert await threads.standing("mail/0", ended_since=NOON) == []
-    await tell(store, at=end + REST)
-    assert [found.id for found, _ in await threads.standing("mail/0", ended_since=NOON)] == [one.id]
+    await store.outbox.done(rows, at=hand.at, reason="told", detail="")
+    ((found, _),) = await threads.standing("mail/0", ended_since=NOON)
+    assert (found.id, found.resolved_at) == (one.id, end)
+
+
+async def test_an_end_that_may_have_arrived_is_not_told_again_as_standing(
+    store: Store, hand: HandClock
+) -> None:
+    await begin_to_flap(store)
+    threads, (one,) = SqlThreads(store.database), await store.history.incidents(IncidentQuery())
+    await threads.keep("mail/0", {one.id: "warning"})
+    end = NOON + 10 * MINUTE
+    await store.apply(over(end), owed=[rested(end)])
+    hand.at = end + REST
+    rows = await claim(store, at=hand.at)
+    await store.outbox.failed(rows, at=hand.at, error="no answer within 30 s", retry_at=hand.at + HOUR)
+
+    assert await threads.standing("mail/0", ended_since=NOON) == []
 
 
 async def test_a_tick_applied_twice_owes_and_records_once(store: Store) -> None:
@@ -167,3 +186,36 @@ async def test_another_key_is_not_concerned(store: Store) -> None:
     await store.apply(opened(key("blog")), owed=[owed()])
 
     assert await tell(store, at=NOON + 11 * MINUTE) == [Telling.OPENED]
+
+
+async def test_what_flaps_is_reminded_of_no_more_often_than_its_route_allows(store: Store) -> None:
+    """Its returns, of which nobody is told, do not begin the count anew."""
+    once = [replace(owed(repeat=HOUR), policy=Policy(repeat_times=1))]
+    await store.apply(FIRST, owed=once)
+    await tell(store)
+    await store.apply(flaps(3, NOON + MINUTE), owed=once)
+    await tell(store)
+    told: list[Telling] = []
+    for minutes in range(10, 400, 10):
+        at = NOON + minutes * MINUTE
+        await store.apply(over(at), owed=[rested(at)])
+        await store.apply(back(minutes, at + MINUTE), owed=[replace(once[0], not_before=at + MINUTE)])
+        told += await tell(store, at=at + 2 * MINUTE)
+
+    assert told == [Telling.REMINDER]
+
+
+async def test_a_reminder_that_came_due_while_it_was_over_is_not_lost(store: Store) -> None:
+    once = [replace(owed(repeat=HOUR), policy=Policy(repeat_times=1))]
+    await store.apply(FIRST, owed=once)
+    await tell(store)
+    await store.apply(flaps(3, NOON + MINUTE), owed=once)
+    await tell(store)
+    at = NOON + 55 * MINUTE
+    await store.apply(over(at), owed=[rested(at)])
+    due = await claim(store, at=NOON + 62 * MINUTE)
+    await store.outbox.skipped(due, at=NOON + 62 * MINUTE, reason="over already")
+    await store.apply(back(4, at + 8 * MINUTE), owed=[replace(once[0], not_before=at + 8 * MINUTE)])
+
+    assert [row.telling for row in due] == [Telling.REMINDER]
+    assert await tell(store, at=at + 8 * MINUTE + HOUR) == [Telling.REMINDER]

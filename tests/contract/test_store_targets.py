@@ -87,6 +87,22 @@ async def test_what_was_set_aside_comes_back_with_its_address(store: Store, targ
     assert await rows(store) == [("pager/0", "opened", "due")]
 
 
+async def test_who_is_set_aside_twice_takes_nobody_s_name(
+    store: Store, targets: SqlTargets, database: Database
+) -> None:
+    """Two threads of one incident under one name would be refused, at this and at every other start."""
+    threads = SqlThreads(database)
+    await targets.adopt({"mail/0": "ada", "mail/1": "bob", "chat/0": "ada"})
+    [first] = await store.apply(FIRST, owed=[owed("mail/0")])
+    await threads.keep("mail/0", {first.incident.id: "of the opening"})
+    await targets.adopt({"mail/0": "bob"})
+    await targets.adopt({"mail/0": "ada", "mail/1": "bob"})
+    await threads.keep("mail/0", {first.incident.id: "of the end"})
+
+    assert await targets.adopt({"mail/0": "bob"}) == {"mail/0": "mail/0~ada~", "mail/1": "mail/0"}
+    assert await threads.token("mail/0~ada~", first.incident.id) == "of the end"
+
+
 async def test_the_first_start_that_keeps_names_changes_none(store: Store, targets: SqlTargets) -> None:
     await store.apply(FIRST, owed=[owed("mail/0")])
 
@@ -108,7 +124,10 @@ NAMES = st.sampled_from(["a/0", "a/1", "b/0", "c/0"])
 MARKS = st.dictionaries(NAMES, st.sampled_from("uvwxyz"), max_size=4)
 
 
-@given(before=MARKS, now=MARKS)
+BEFORE = st.dictionaries(NAMES | st.sampled_from(["a/0~u", "a/0~v"]), st.sampled_from("uvwxyz"), max_size=6)
+
+
+@given(before=BEFORE, now=MARKS)
 def test_names_that_are_given_are_given_to_one_each_and_to_the_same_address(
     before: dict[str, str], now: dict[str, str]
 ) -> None:

@@ -40,6 +40,18 @@ def test_what_all_polls_say_for_a_quarter_of_an_hour_was_a_pause() -> None:
     assert found[14:] == [START + MINUTE, START + DAY + 17 * MINUTE]
 
 
+def test_a_batch_that_is_admitted_once_more_with_others_changes_nothing_of_that() -> None:
+    """As a backtest does: what it joins was admitted by itself before."""
+    guard = Guard()
+    guard.admit(batch([1], [0]))
+    found = []
+    for n in range(16):
+        once = guard.admit(silent(1 + n, ahead=DAY), values=False)
+        found.append(guard.admit(once).settled_until)
+
+    assert found[14:] == [START + MINUTE, START + DAY + 17 * MINUTE]
+
+
 def test_the_agent_s_own_bins_prove_nothing_about_its_clock_and_a_vendor_s_do() -> None:
     guard, up = Guard(), (("watcher_up", ()),)
     guard.admit(batch([1], metrics=up))

@@ -117,6 +117,40 @@ def test_one_that_doubles_is_told_again() -> None:
     assert told(later) == [("acme", Change.WIDENED)]
 
 
+def test_a_larger_one_after_one_that_is_over_is_told_once() -> None:
+    """However much larger it is than the one before it, which may yet change."""
+    places = {f"r{number}": {"account": "acme"} for number in range(8)}
+    cdn = Estate(places)
+    cdn.run(range(5), lambda at: bad(list(places)[:4]) if at == 1 else {})
+    found = cdn.run(range(5, 20), lambda at: bad(list(places)) if at >= 10 else {})
+
+    assert [one.change for one in found if not one.wider] == [Change.OPENED]
+
+
+def test_one_that_grows_says_so_though_an_older_one_of_its_group_comes_to_light() -> None:
+    places = {f"r{number}": {"account": "acme"} for number in range(8)}
+    cdn = Estate(places)
+    cdn.run(range(12), lambda at: bad(list(places)[:4]) if at >= 10 else {})
+    found = cdn.feed(cdn.batch(5, bad(list(places)[:4])), cdn.batch(12, bad(list(places)[:5])))
+
+    assert [(one.change, one.opened_at) for one in found if not one.wider] == [
+        (Change.OPENED, minute(5)),
+        (Change.RESOLVED, minute(5)),
+        (Change.WIDENED, minute(10)),
+    ]
+
+
+def test_what_grew_while_it_was_over_says_so_when_it_goes_on_after_all() -> None:
+    """The book learns of it, so that a restart finds nothing new."""
+    cdn = Estate(TWELVE)
+    fed = {at: cdn.batch(at, bad(ACCOUNT[:5]) if at in {2, 3} else {}) for at in range(7)}
+    cdn.feed(*fed.values())
+    cdn.feed(cdn.batch(3, bad(ACCOUNT)))
+    found = cdn.feed(*(cdn.batch(at, bad(ACCOUNT[:5])) for at in (4, 5, 6)))
+
+    assert [one.change for one in found][:2] == [Change.REOPENED, Change.WIDENED]
+
+
 def test_what_fails_long_after_the_others_is_no_part_of_their_beginning() -> None:
     cdn = Estate(TWELVE)
     cdn.run(range(40), lambda at: bad(ORIGIN[: 1 + at // 15]))

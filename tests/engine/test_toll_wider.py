@@ -83,6 +83,15 @@ def test_a_rebuild_from_journal_and_book_knows_what_is_long_over(cut: int) -> No
     assert figures(told(after, batches[cut:])) == figures(told(Engine(rules(), horizon), batches))
 
 
+def test_a_rebuild_says_nothing_anew_of_what_came_back_and_is_over() -> None:
+    batches = minutes(*[[30] * 4] * 3, *[[0] * 4] * 4, *[[30] * 4] * 3, *[[0] * 4] * 6)
+    before, after = (Engine(rules(reopen=10 * MINUTE)) for _ in range(2))
+    head = told(before, batches)
+
+    assert figures(head).returns == 1
+    assert rebuilt(after, batches, incidents(head), before.snapshot()) == []
+
+
 VALUES = st.sampled_from([0.0, 0.0, 30.0, 60.0])
 ROWS = st.lists(st.tuples(VALUES, VALUES, VALUES, VALUES), min_size=5, max_size=60)
 

@@ -117,6 +117,20 @@ async def test_a_restart_gives_no_room_that_was_used_up_before_it(outbox: Memory
     assert [message.kind for message in sender.sent] == ["digest"]
 
 
+async def test_what_a_clock_that_was_set_back_says_was_sent_later_takes_no_room(
+    outbox: MemoryOutbox, clock: Clock
+) -> None:
+    """An hour of messages, all of them ahead of now, would else be a debt of an hour."""
+    outbox.sent["mail/0"] = [clock.now() + number * 6 * SECOND for number in range(1, 600)]
+    storm(outbox, 1, clock.now())
+    sender = RecordingSender()
+
+    async with running(outbox, clock, sender, at_rate(10)):
+        await anyio.sleep(3)
+
+    assert [message.kind for message in sender.sent] == [Telling.OPENED]
+
+
 async def test_a_target_that_asks_for_a_pause_is_left_alone_for_as_long(
     outbox: MemoryOutbox, clock: Clock
 ) -> None:

@@ -233,10 +233,20 @@ EVERY_WAY = f"""\
 
 def test_an_address_is_known_by_the_same_mark_wherever_it_stands(tmp_path: Path) -> None:
     before = marked(tmp_path, EVERY_WAY)
-    after = marked(tmp_path, EVERY_WAY.replace("oncall", "night").replace(MAIL, f'"json://new", {MAIL}'))
+    moved = EVERY_WAY.replace(MAIL, f'"json://new", {MAIL}')
 
     assert len({*before.values()}) == len(before) == 6
-    assert [*after.values()][1:] == [*before.values()]
+    assert [*marked(tmp_path, moved).values()][1:] == [*before.values()]
+    renamed = [*marked(tmp_path, moved.replace("oncall", "night")).values()][1:]
+    assert [place for place, mark in enumerate(before.values()) if mark != renamed[place]] == [2]
+
+
+def test_one_that_comes_with_a_secret_in_its_url_is_not_taken_for_another_that_went(tmp_path: Path) -> None:
+    """Without their secrets they look alike; nobody hears what was owed to somebody else."""
+    for url in ("tgram://{0}/678", "https://hooks.example.com/services/T0/{0}"):
+        ada = marked(tmp_path, f"{{name: ada, urls: ['{url.format('12345:abcdefABCDEF0123456789')}']}}")
+        bob = marked(tmp_path, f"{{name: bob, urls: ['{url.format('67890:ghijklGHIJKL9876543210')}']}}")
+        assert ada["ada/0"] != bob["bob/0"]
 
 
 def test_a_mark_outlives_a_changed_secret_and_not_a_changed_reference(tmp_path: Path) -> None:

@@ -249,3 +249,22 @@ async def test_a_row_that_is_locked_too_long_refuses_a_tick_whole(postgres_serve
 
         assert len(await store.book.commit(TICK)) == 1
     await postgres_server.give_back(name)
+
+
+@pytest.mark.postgres
+async def test_what_a_tick_is_changing_gets_no_reason_and_holds_up_nobody(postgres_server: Server) -> None:
+    """Who notes why rows wait takes them in another order than a tick: neither may wait for the other."""
+    name = await postgres_server.migrated()
+    url = postgres_server.named(name)
+    async with await Database.open(url, clock=HandClock(), patience=100) as database:
+        store = await Store.on(database)
+        await store.book.commit(TICK)
+        other = await asyncpg.connect(url)
+        await other.execute("BEGIN; UPDATE outbox SET reason = 'superseded'")
+        await store.outbox.noted("mail/0", at=NOON, reason="waits, for there are many")
+        await other.execute("COMMIT")
+        await other.close()
+
+        [row] = await store.outbox.claim("mail/0", at=NOON, lease=1, limit=1)
+        assert row.reason == "superseded"
+    await postgres_server.give_back(name)

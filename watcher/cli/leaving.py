@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from threading import Thread
 from time import monotonic
@@ -44,15 +45,21 @@ def _carry_out(future: Future[T], call: Callable[[], T]) -> None:
 
 
 def leave(code: int) -> None:
-    """End the process where threads hang that Python would wait for; come back where none does."""
+    """End the process where threads hang that Python would wait for; come back where none does.
+
+    Whoever presses Ctrl-C by then does not want to wait even that long. What cannot be written is lost either
+    way, and the command has said so where it mattered.
+    """
     deadline = monotonic() + PATIENCE
     waited_for = [
         one for one in threading.enumerate() if one is not threading.main_thread() and not one.daemon
     ]
-    for thread in waited_for:
-        thread.join(max(0, deadline - monotonic()))
+    with suppress(KeyboardInterrupt):
+        for thread in waited_for:
+            thread.join(max(0, deadline - monotonic()))
     if any(thread.is_alive() for thread in waited_for):
         logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            with suppress(OSError, ValueError):  # full, or closed
+                stream.flush()
         os._exit(code)

@@ -27,7 +27,7 @@ from watcher.model.snapshot import EngineDump
 
 Json: TypeAlias = Any
 
-FORMAT: Final = 7
+FORMAT: Final = 8
 _GRID: Final = (
     "phase", "metrics", "born", "serial", "low", "high", "judged_to", "accept_from", "late", "exemplars",
 )  # fmt: skip

@@ -31,6 +31,8 @@ Group: TypeAlias = tuple[str, str]
 """One of `LABELS`, and its value."""
 LeafId: TypeAlias = tuple[LabelSet, Instant]
 """The key of an episode and its start."""
+ExtentId: TypeAlias = tuple[Group, Instant]
+"""The group of a wider incident and its start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,11 +220,11 @@ class StreamGuard:
         before = wanted if self._settled is None else self._settled
         until = batch.fetched_at if wanted > most else wanted
         proven = max(before, before if reached is None else reached)
-        if until - proven <= LEAP or self._is_believed(batch.fetched_at):
-            self._leapt = None
-        else:
+        if until - proven > LEAP and not self._is_believed(batch.fetched_at):
             self._leapt = batch.fetched_at if self._leapt is None else min(self._leapt, batch.fetched_at)
             until = proven
+        elif until > before:  # what says no more than is known, as a batch admitted again, proves nothing
+            self._leapt = None
         self._settled = max(before, min(until, most))
         if until == wanted:
             return batch, ()

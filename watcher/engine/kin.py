@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from watcher.engine.episodes import Difference, Episode, differences
-from watcher.engine.extent import FEWEST, LABELS, Extent, Group, Leaf, LeafId, Sweep, owners
+from watcher.engine.extent import FEWEST, LABELS, Extent, ExtentId, Group, Leaf, LeafId, Sweep, owners
 from watcher.engine.kin_state import ExtentState, KinState
 from watcher.engine.lifecycle import NEVER
 from watcher.engine.members import Members, Tracked, looks_back
@@ -38,7 +38,7 @@ class _Told:
 
     extents: dict[Group, list[Episode]] = field(default_factory=dict)
     leaves: dict[LeafId, Wider] = field(default_factory=dict)
-    sizes: dict[Group, tuple[int, int]] = field(default_factory=dict)
+    sizes: dict[ExtentId, tuple[int, int]] = field(default_factory=dict)
     """Leaves as recorded, and as last told to people."""
     amounts: dict[LeafId, Amount] = field(default_factory=dict)
     """Figures of what is over; a restatement may yet change them."""
@@ -139,9 +139,9 @@ class Kin:
         told = self._told.extents.get(extent.group, [])
         left = [episode for episode in told if episode.opened_at != extent.opened_at]
         self._told.extents[extent.group] = left
+        self._told.sizes.pop((extent.group, extent.opened_at), None)
         if not left:
             del self._told.extents[extent.group]
-            self._told.sizes.pop(extent.group, None)
 
     # --- telling
 
@@ -201,10 +201,16 @@ class Kin:
             now.setdefault(extent.group, []).append(extent.episode)
         for group in sorted({*now, *self._told.extents}):
             for difference in differences(self._told.extents.get(group, []), now.get(group, [])):
-                if difference.change is Change.OPENED:
-                    self._told.sizes.pop(group, None)
+                self._resize(group, difference)
                 yield group, difference
         self._told.extents = now
+
+    def _resize(self, group: Group, difference: Difference) -> None:
+        """Let the size that was told go where its wider incident goes."""
+        now, was = difference.now.opened_at, (difference.was or difference.now).opened_at
+        size = self._told.sizes.pop((group, was), None)
+        if size is not None and difference.change not in {Change.MERGED, Change.WITHDRAWN}:
+            self._told.sizes[group, now] = size
 
     def nested(self) -> Iterator[tuple[IncidentKey, Extent]]:
         """Wider incidents that a still wider one explains, and that were not told so."""
@@ -216,13 +222,11 @@ class Kin:
     def grown(self) -> Iterator[Growth]:
         """Wider incidents that explain more than was told; counts as told from now on."""
         for extent in self.extents:
-            size = len(extent.keys)
-            recorded, told = self._told.sizes.get(extent.group, (0, 0))
-            if not recorded or extent.episode.resolved_at is not None:
-                self._told.sizes[extent.group] = size, size
-            elif size > recorded:
+            own, size = (extent.group, extent.opened_at), len(extent.keys)
+            recorded, told = self._told.sizes.setdefault(own, (size, size))
+            if size > recorded and extent.episode.resolved_at is None:
                 marked = size >= MARKEDLY * told
-                self._told.sizes[extent.group] = size, size if marked else told
+                self._told.sizes[own] = size, size if marked else told
                 yield Growth(extent, marked)
 
     def extent(self, group: Group, opened_at: Instant) -> Extent | None:
@@ -262,10 +266,11 @@ class Kin:
     def _expect(
         self, incident: Incident, group: Group, leaves: Sequence[Incident], gone: Sequence[Incident]
     ) -> None:
-        self._told.extents.setdefault(group, []).append(_episode(incident))
+        told = replace(_episode(incident), returns=0)  # an extent never comes back by itself: its leaves do
+        self._told.extents.setdefault(group, []).append(told)
         self._told.extents[group].sort(key=lambda one: one.opened_at)
         size = int(incident.evidence.seen or FEWEST)
-        self._told.sizes[group] = size, size
+        self._told.sizes[group, incident.opened_at] = size, size
         for leaf in leaves:
             self._told.leaves[leaf.key.labels, leaf.opened_at] = Wider(incident.key, incident.opened_at)
         if incident.opened_at < self._edge:
@@ -285,7 +290,7 @@ class Kin:
             finished=tuple(self._finished),
             told=tuple((group, tuple(episodes)) for group, episodes in told.extents.items()),
             links=tuple((*leaf, wider.key, wider.opened_at) for leaf, wider in told.leaves.items()),
-            sizes=tuple((group, *sizes) for group, sizes in told.sizes.items()),
+            sizes=tuple((*extent, *sizes) for extent, sizes in told.sizes.items()),
             amounts=tuple((*leaf, amount) for leaf, amount in told.amounts.items()),
         )
 
@@ -299,7 +304,7 @@ class Kin:
         self._told = _Told(
             {group: list(episodes) for group, episodes in state.told},
             {(key, opened): Wider(wider, since) for key, opened, wider, since in state.links},
-            {group: (recorded, told) for group, recorded, told in state.sizes},
+            {(group, opened): (recorded, told) for group, opened, recorded, told in state.sizes},
             {(key, opened): amount for key, opened, amount in state.amounts},
         )
 

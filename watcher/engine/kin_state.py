@@ -59,6 +59,7 @@ class KinState:
     told: tuple[tuple[Group, tuple[Episode, ...]], ...]
     links: tuple[tuple[LabelSet, Instant, IncidentKey, Instant], ...]
     """Key and start of an episode, and of what explains it."""
-    sizes: tuple[tuple[Group, int, int], ...]
+    sizes: tuple[tuple[Group, Instant, int, int], ...]
+    """Group and start of a wider incident, and its leaves as recorded and as last told to people."""
     amounts: tuple[tuple[LabelSet, Instant, Amount], ...]
     """Key and start of what is over, and its figures."""

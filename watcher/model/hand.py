@@ -29,7 +29,7 @@ class Threads(Protocol):
         ...
 
     async def standing(self, target: str, *, ended_since: Instant) -> Sequence[tuple[Incident, str]]:
-        """Incidents with their tokens: those that are not over, or ended since then.
+        """Incidents with their tokens, as the target is to know them: not over, or ended since then.
 
         Raises:
             StoreUnavailable: it could not be answered in time.

@@ -58,12 +58,15 @@ class Courier:
             tasks.cancel_scope.deadline = anyio.current_time() + self._grace / SECOND
 
     async def _remember(self) -> None:
-        """What was sent before a restart counts for the rates after it."""
+        """What was sent before a restart counts for the rates after it.
+
+        What was sent later than now, by a clock that was set back since, nobody knows when to count.
+        """
         now = self._clock.now()
         with suppress(StoreUnavailable):  # nothing can be sent then either; rates begin afresh
             for target, sent in (await self._outbox.attempted(since=now - self._longest)).items():
                 if target in self._lanes:
-                    self._lanes[target].remember(max(now - at, 0) for at in sent)
+                    self._lanes[target].remember(now - at for at in sent if at <= now)
 
     def notify(self) -> None:
         """Something was committed that may be due: every lane looks now."""

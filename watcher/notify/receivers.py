@@ -183,20 +183,25 @@ class ReceiverSettings(_Section):
 def marks(receivers: Iterable[ReceiverSettings]) -> Mapping[str, str]:
     """By target, what its address is known by wherever it stands in the file: a digest, of no secret."""
     return {
-        target: sha256(_address(way).encode()).hexdigest()[:16]
+        target: sha256(_address(way, receiver.name).encode()).hexdigest()[:16]
         for receiver in receivers
         for target, way in receiver.targets().items()
     }
 
 
-def _address(way: Target) -> str:
+def _address(way: Target, receiver: str) -> str:
     """Its kind and where it leads; references to secrets by their names, secrets not at all."""
     match way:
         case SecretUrl():
-            return f"urls {way.masked()}"
+            return f"urls {_shown(way, receiver)}"
         case WebhookSettings():
-            return f"webhook {way.url.masked()}"
+            return f"webhook {_shown(way.url, receiver)}"
         case AlertmanagerSettings():
-            return f"alertmanager {way.url.masked()}"
+            return f"alertmanager {_shown(way.url, receiver)}"
         case SlackSettings():
             return f"slack {way.channel} {way.token}"
+
+
+def _shown(url: SecretUrl, receiver: str) -> str:
+    """What is shown of a URL; where that hides a secret, whose it is: two people's may look alike without it."""
+    return f"{url.masked()} {receiver}" if url.literal else url.masked()

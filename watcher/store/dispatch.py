@@ -25,6 +25,7 @@ from watcher.store.letter import (
     Way,
     one_fewer,
     policy_text,
+    reminders_left,
 )
 
 _TELLINGS: Final[Mapping[Change, Telling]] = {
@@ -99,7 +100,10 @@ class Dispatch:
         if needed and word is Telling.ROSE and one.repeat and not one.follows:
             self._drop(letters, frozenset({Telling.REMINDER}), "reminded as its severity is from now on")
         if _wants_reminder(word, one, letters, needed=needed):
-            letters.append(_reminder(entry, one))
+            left = one.policy.repeat_times if needed else reminders_left(one.policy, letters[:-1])
+            if left != 0:
+                again = replace(one, policy=replace(one.policy, repeat_times=left))
+                letters.append(_reminder(entry, again))
 
     def remind(self, incident_id: str, at: Instant) -> None:
         """Owe a reminder at a time to every target that knows of an incident and of no end of it.

@@ -1,6 +1,6 @@
 """A letter: one row of the outbox before it is written, and its column values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -112,7 +112,7 @@ def letter_values(letter: Letter, incident: Incident, source: str, at: Instant) 
 
 def reminder_values(row: Mapping[str, Any], at: Instant) -> dict[str, object] | None:
     """Column values of the reminder that follows a row which was settled; None after the last."""
-    policy = msgspec.json.decode(row["policy"], type=Policy)
+    policy = _read(row["policy"])
     if policy.repeat_times == 0:
         return None
     doubled = min(2 * row["repeat"], policy.repeat_max) if policy.repeat_max else row["repeat"]
@@ -145,3 +145,22 @@ def one_fewer(policy: Policy) -> Policy:
     """What a reminder keeps of the policy of the row that it follows."""
     left = policy.repeat_times
     return policy if left is None else replace(policy, repeat_times=left - 1)
+
+
+def reminders_left(policy: Policy, letters: Sequence[Letter]) -> int | None:
+    """How many reminders a policy leaves to who was told these, oldest first; None is any number.
+
+    One that was skipped was not told, and is still to come.
+    """
+    if policy.repeat_times is None:
+        return None
+    for letter in reversed(letters):
+        is_untold = letter.state == SKIPPED
+        if letter.telling is Telling.REMINDER or (letter.telling in REMINDED and not is_untold):
+            after = _read(letter.way.policy).repeat_times
+            left = policy.repeat_times if after is None else after + is_untold
+            return min(left, policy.repeat_times)
+    return policy.repeat_times
+
+
+_read: Final = lru_cache(maxsize=256)(msgspec.json.Decoder(Policy).decode)

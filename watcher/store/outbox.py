@@ -152,6 +152,7 @@ _UNEXPLAINED: Final = (
     .where(outbox.c.due_at <= bindparam("now"), outbox.c.leased_until <= bindparam("now"))
     .where(outbox.c.reason == "")
     .limit(1_000)
+    .with_for_update(skip_locked=True)
 )
 _NOTED: Final = update(outbox).where(outbox.c.id.in_(_UNEXPLAINED)).values(reason=bindparam("why"))
 _NEWEST: Final = 100_000

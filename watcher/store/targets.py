@@ -46,8 +46,16 @@ def renamed(before: Mapping[str, str], now: Mapping[str, str]) -> Mapping[str, s
         for new, same in came.items()
         if same == mark and _once(mark, left) and _once(mark, came)
     }
-    aside = {name: f"{name}~{before.get(name, '')[:6]}" for name in moves.values() if name not in moves}
+    aside = {name: _aside(name, before) for name in moves.values() if name not in moves}
     return moves | aside
+
+
+def _aside(name: str, before: Mapping[str, str]) -> str:
+    """One that nobody is known by, nor was set aside under."""
+    free = f"{name}~{before.get(name, '')[:6]}"
+    while free in before:
+        free += "~"
+    return free
 
 
 def _once(mark: str, among: Mapping[str, str]) -> bool:
