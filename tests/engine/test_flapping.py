@@ -12,7 +12,7 @@ from tests.engine.estates import Estate, above, incidents, minute
 from tests.engine.test_reopening import FOUR, NAN, ONE, STEPS, changes, ended, live
 from watcher.engine.engine import BoundRule, Engine
 from watcher.model.incident import Change, Incident, Transition
-from watcher.model.rule import Flapping
+from watcher.model.rule import Flapping, NofM
 from watcher.model.snapshot import EngineDump
 from watcher.model.time import HOUR, MINUTE, Duration
 
@@ -81,6 +81,18 @@ def test_the_end_of_what_flaps_rests_for_as_long_as_it_may_come_back() -> None:
     cdn.run(range(40), lambda at: bad.get(at, {}))
 
     assert [one.rest for one in of(cdn, Change.RESOLVED)] == [0, 0, 0, SOON - 3 * MINUTE]
+
+
+def test_it_rests_longer_where_a_return_needs_several_bins_to_be_one() -> None:
+    bound = flapping()
+    needs = BoundRule(replace(bound.rule, needs=NofM(2, 3)), bound.detector)
+    cdn = Estate(ONE, needs)
+    bad = bad_at(2, 3, 8, 9, 14, 15, 20, 21)
+    cdn.run(range(50), lambda at: bad.get(at, {}))
+
+    *_, last = of(cdn, Change.RESOLVED)
+    known_by = (last.resolved_at or 0) + SOON + 3 * MINUTE
+    assert last.rest == known_by - last.decided_at
 
 
 def test_an_end_that_is_found_long_after_rests_no_more() -> None:

@@ -288,9 +288,15 @@ def flapping(told: Transition, found: Difference, rule: Rule, reached: Instant) 
         text = f"it came back {often} times within {within}"
         told = replace(told, evidence=replace(told.evidence, seen=float(often), text=text))
     if found.change is Change.RESOLVED and now.flapping and now.resolution is Resolution.RECOVERED:
-        known_by = (now.resolved_at or reached) + rule.reopen_within + rule.hold
+        known_by = (now.resolved_at or reached) + rule.reopen_within + _proof(rule, now.ended_in)
         return replace(told, rest=max(0, known_by - reached))
     return told
+
+
+def _proof(rule: Rule, bin_: Bin | None) -> Duration:
+    """How long a return goes on before it is one, in bins like this one."""
+    in_bins = 0 if rule.needs is None or bin_ is None else rule.needs.of * (bin_.end - bin_.start)
+    return rule.hold + in_bins
 
 
 def transition(track: Track, row: int, difference: Difference, *, occasion: Occasion) -> Transition:

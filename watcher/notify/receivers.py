@@ -203,5 +203,5 @@ def _address(way: Target, receiver: str) -> str:
 
 
 def _shown(url: SecretUrl, receiver: str) -> str:
-    """What is shown of a URL; where that hides a secret, whose it is: two people's may look alike without it."""
+    """What is shown of a URL; where that hides a secret, whose it is: without it two may look alike."""
     return f"{url.masked()} {receiver}" if url.literal else url.masked()
