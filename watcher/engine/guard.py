@@ -124,7 +124,9 @@ class Guard:
         before = self.reached.get(batch.source)
         if not (batch.width and len(batch.starts) and batch.metrics) or batch.metrics[0][0].startswith(_OWN):
             return before
-        if (last := int(batch.starts.max())) > batch.fetched_at + AHEAD:
+        if (
+            last := int(batch.starts[0] if len(batch.starts) == 1 else batch.starts.max())
+        ) > batch.fetched_at + AHEAD:
             return before
         end = self.reached[batch.source] = max(last + batch.width, before or 0)
         return end

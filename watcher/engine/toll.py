@@ -9,6 +9,7 @@ summed whenever they are asked for, of those behind the frozen edge once.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from operator import itemgetter
 from typing import Final, TypeAlias
 
@@ -71,13 +72,16 @@ def hurts_of(verdict: Verdict, bins: int, rows: Rows | None) -> list[Hurts]:
     of = np.float64(np.nan) if verdict.of is None else np.nan_to_num(verdict.of)
     columns = (verdict.seen, verdict.expected, of)
     seen, expected, of = (np.broadcast_to(one, verdict.reading.shape).reshape(bins, -1) for one in columns)
-    found = []
-    for at, bad in enumerate(loud(reading) & ~np.isnan(seen) & ~np.isnan(expected)):
-        own = np.flatnonzero(bad)
-        hurt = np.abs(seen[at, own] - expected[at, own]) * of[at, own]
-        figures = np.stack([seen[at, own], expected[at, own], hurt], axis=1).astype(np.float32)
-        found.append(((own if rows is None else rows[own]).astype(np.int32), figures))
-    return found
+    at, own = np.nonzero(loud(reading) & ~np.isnan(seen) & ~np.isnan(expected))
+    now, usual = seen[at, own], expected[at, own]
+    figures = np.stack([now, usual, np.abs(now - usual) * of[at, own]], axis=1).astype(np.float32)
+    named = (own if rows is None else rows[own]).astype(np.int32)
+    cuts = np.searchsorted(at, np.arange(bins + 1)).tolist()
+    # Copies: a bin's cells are kept for as long as the bin is, and not with all others of its block.
+    return [
+        (named[low:high].copy(), figures[low:high].copy()) if low < high else NO_HURTS
+        for low, high in pairwise(cuts)
+    ]
 
 
 def patched(held: Hurts, rows: Rows, now: Hurts) -> Hurts:
