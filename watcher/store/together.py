@@ -91,7 +91,7 @@ def _apart(connection: Connection, job: _Job) -> Outcome:
     raw.execute("SAVEPOINT one")
     try:
         outcome = _result(job, job.work(connection))
-    except Exception as error:
+    except Exception as error:  # a work's own: whoever waits for it is raised it, the others are not
         if not raw.in_transaction:
             raise
         raw.execute("ROLLBACK TO one")
