@@ -128,6 +128,13 @@ def test_a_rule_that_is_not_in_force_is_asked_about_all_the_same_with_a_note(
     ]
 
 
+def test_of_a_rule_on_trial_it_says_that_nobody_is_told_while_it_is_one(written: Written, cli: Cli) -> None:
+    ended = cli("routes", "test", "-c", written(ROUTED), "--labels", "source=edge,rule=http_status_burst")
+
+    (note,) = ended.complaints
+    assert note.startswith("note: rule `http_status_burst` is of mode shadow: nobody is told of it")
+
+
 def test_check_says_which_routes_nothing_comes_to_and_which_receivers_hear_nothing(
     written: Written, cli: Cli
 ) -> None:

@@ -86,6 +86,17 @@ async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path:
     assert path.read_text() == "not a database at all\n" * 100
 
 
+async def test_a_file_that_another_program_holds_is_not_called_a_wrong_file(tmp_path: Path) -> None:
+    path = tmp_path / "watcher.db"
+    async with await open_file(path) as database:
+        await upgrade(database)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(DatabaseUnusable, match="database is locked; another program holds it: end that"):
+            await open_file(path)
+
+
 async def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
     async with await open_file(tmp_path / "var" / "watcher.db") as database:
         assert await database.read(answer) == 42

@@ -15,7 +15,7 @@ from watcher.config import Config
 from watcher.document.complaints import nearest
 from watcher.document.node import Mark
 from watcher.errors import DatabaseUnusable, SecretUnavailable, StoreUnavailable, UserError
-from watcher.model.rule import Severity
+from watcher.model.rule import Mode, Severity
 from watcher.model.silence import Silence
 from watcher.model.time import format_duration, rfc3339
 from watcher.notify.facts import times
@@ -76,13 +76,23 @@ def _labels(text: str, severity: str, settings: Config) -> Mapping[str, str]:
         Severity.parse(labels["severity"])
     except ValueError as error:
         raise UserError(f"--severity: {error}") from None
-    rules = {rule.id for rule in settings.rules}
-    if "rule" in labels and labels["rule"] not in rules:
-        sys.stderr.write(f"note: no rule `{labels['rule']}` is in force; {nearest(labels['rule'], rules)}\n")
+    _remark(labels.get("rule", ""), settings)
     vendors = {source.name: source.vendor for source in settings.sources}
     if labels.get("source") in vendors:
         labels.setdefault("vendor", vendors[labels["source"]])
     return labels
+
+
+def _remark(rule: str, settings: Config) -> None:
+    """Note what routes do not know of a rule; they are tried all the same."""
+    modes = {one.id: one.mode for one in settings.rules}
+    if rule and rule not in modes:
+        sys.stderr.write(f"note: no rule `{rule}` is in force; {nearest(rule, modes)}\n")
+    elif modes.get(rule) is Mode.SHADOW:
+        sys.stderr.write(
+            f"note: rule `{rule}` is of mode shadow: nobody is told of it while it is; "
+            "this is what its routes would do\n"
+        )
 
 
 def _show(forecast: Forecast, settings: Config) -> None:

@@ -131,7 +131,7 @@ class Database:
                 await self.write(_touch)
             version = await self.read(schema_version)
         except StoreUnavailable as error:
-            raise DatabaseUnusable(f"{error}; {_RIGHT[type(self.address)]}") from error
+            raise DatabaseUnusable(f"{error}; {_right(self.address, error)}") from error
         refuse_newer(version, self.address)
         if not create and version != SCHEMA:
             found = f"its schema is {version}" if version else "it holds no watcher schema"
@@ -142,6 +142,13 @@ _RIGHT: Final[dict[type[Address], str]] = {
     SqliteFile: "it must be an SQLite file that this user can write, in a folder that it can write too",
     PostgresServer: "check that the server runs and that this user may connect",
 }
+
+
+def _right(address: Address, error: StoreUnavailable) -> str:
+    """What to do about a database that does not answer at the first look."""
+    if str(error).endswith("database is locked"):
+        return "another program holds it: end that, and try again"
+    return _RIGHT[type(address)]
 
 
 def _driver(address: Address, *, create: bool, inline: bool, patience: Duration) -> Driver:
